@@ -1,0 +1,220 @@
+"""Take a project over, keep it so, and give it back as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from active_learning import audit
+from active_learning.types import Reason
+from ls_active import label_studio_query as query
+from ls_active.errors import LabelStudioRejected
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio import Project
+from ls_active.project import Connection
+from ls_active.publication import Item, Publisher
+from ls_active.secret import server_secret
+from ls_active.settings import Settings
+from ls_active.tags import Head
+from ls_active.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+SAMPLING = "Uncertainty sampling"
+
+SECRET_HEADER = "X-Active-Learning-Secret"  # noqa: S105 - the name of a header
+
+BACKENDS_EVERY = 600.0
+"""Seconds between looks at the backends: that one call makes Label Studio call us back."""
+
+CONTEST_PAUSE = 600.0
+"""Seconds in which what somebody else changed is put back at most once."""
+
+SETTLING = 60.0
+"""Seconds after adopting in which Label Studio itself may still write its title over ours."""
+
+
+def webhook_secret(settings: Settings, uid: str) -> str:
+    """Return the secret that the webhook of a project carries, good for nothing else."""
+    return hmac.new(server_secret(settings), uid.encode(), hashlib.sha256).hexdigest()
+
+
+def find_backend(rows: list[dict[str, Any]], own_url: str) -> dict[str, Any] | None:
+    """Return the row of Label Studio's backends that is us: at our address, or the only one."""
+    ours = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
+    return ours[0] if ours else rows[0] if len(rows) == 1 else None
+
+
+class Adoption:
+    """What makes a project serve our queue, apart from the queue.
+
+    Parameters
+    ----------
+    shop : Workshop
+    connection : Connection
+    """
+
+    def __init__(self, shop: Workshop, connection: Connection) -> None:
+        self._shop = shop
+        self._id = connection.project_id
+        self.connection = connection
+
+    def look_at_backends(self, *, at_once: bool = False) -> bool:
+        """Read the project's backends now and then; return False when ours is gone.
+
+        Options come from here, not from /setup: that body could be anybody's.
+        """
+        known = self.connection
+        if not known.own_url:
+            return True
+        if not at_once and time.time() - known.backends_seen_at < BACKENDS_EVERY:
+            return True
+        self._change(backends_seen_at=time.time())
+        rows = self._shop.client.ml_backends(self._id)
+        row = find_backend(rows, known.own_url)
+        if row is None:
+            return False
+        given = known.but(extra_params=row["extra_params"])
+        good = not given.options(self._shop.settings.options)[1]
+        self._change(
+            own_url=row["url"].rstrip("/"),
+            titles=tuple(item["title"] for item in rows),
+            extra_params=given.extra_params if good or not known.adopted else known.extra_params,
+        )
+        return True
+
+    def adopt(self, project: Project, config: LabelConfig, head: Head) -> None:
+        """Record what will be overwritten, set sampling and webhook, publish a provisional head."""
+        if not self.connection.original:
+            original = {"sampling": project.sampling, "model_version": project.model_version}
+            self._change(original=original, adopted_at=time.time())
+        self._set_sampling(project)
+        self.mend_webhook()
+        self._publish_provisional(config, head)
+        self._change(adopted=True)
+        logger.info("project %s (%s): adopted", self._shop.uid, project.title)
+
+    def contested(self, project: Project) -> bool:
+        """Say whether somebody else steers the queue; put back what they changed now and then."""
+        foreign = project.sampling != SAMPLING or not self._is_ours(project.model_version)
+        now = time.time()
+        if not foreign or now - self.connection.adopted_at < SETTLING:
+            self._set_sampling(project)
+            return False
+        options, _ = self.connection.options(self._shop.settings.options)
+        again = now - self.connection.contested_at < CONTEST_PAUSE
+        if options.on_contested == "leave" or again:
+            return True
+        logger.warning(
+            "project %s: somebody set sampling %r and model version %r; putting ours back",
+            self._shop.uid, project.sampling, project.model_version,
+        )  # fmt: skip
+        self._change(contested_at=now)
+        self._set_sampling(project)
+        return False
+
+    def mend_webhook(self) -> None:
+        """Make Label Studio have exactly one webhook of ours, with its secret."""
+        if not self.connection.own_url:
+            return
+        url = f"{self.connection.own_url}/webhook"
+        client, headers = self._shop.client, {SECRET_HEADER: self._secret()}
+        rows = [row for row in client.webhooks(self._id) if row["url"].rstrip("/") == url]
+        self._shop.check()
+        try:
+            if not rows:
+                client.create_webhook(self._id, url, headers=headers)
+            elif rows[0]["headers"] != headers or not rows[0]["is_active"]:
+                client.update_webhook(
+                    rows[0]["id"], headers=headers, is_active=True, send_payload=True,
+                    send_for_all_actions=True,
+                )  # fmt: skip
+        except LabelStudioRejected as error:
+            # A host without a dot, or local addresses are banned: asking carries the loop instead.
+            logger.warning("project %s: no webhook, polling instead: %s", self._shop.uid, error)
+            self._change(webhook=False)
+            return
+        for extra in rows[1:]:
+            client.delete_webhook(extra["id"])
+        self._change(webhook=True)
+
+    def disconnect(self, project: Project, publisher: Publisher) -> None:
+        """Put back what adopting overwrote, and take away what is ours."""
+        client, original = self._shop.client, self.connection.original
+        self._remove_backend()
+        self._shop.check()
+        if original:
+            self._restore(project, original)
+        for name in publisher.stale(2**31):
+            self._shop.check()
+            client.delete_model_version(self._id, name)
+        self._change(active=False, adopted=False, original={}, webhook=False)
+
+    # Below: one effect each
+
+    def _restore(self, project: Project, original: Any) -> None:
+        client = self._shop.client
+        if project.sampling == SAMPLING:
+            client.update_project(self._id, sampling=original["sampling"])
+        if not self._is_ours(project.model_version):
+            return
+        try:
+            client.update_project(self._id, model_version=original["model_version"])
+        except LabelStudioRejected:
+            # It was the title of a backend that is gone, or its predictions are.
+            client.update_project(self._id, model_version="")
+
+    def _remove_backend(self) -> None:
+        if not self.connection.own_url:
+            return
+        client = self._shop.client
+        row = find_backend(client.ml_backends(self._id), self.connection.own_url)
+        if row is not None:
+            client.delete_ml_backend(row["id"])
+        url = f"{self.connection.own_url}/webhook"
+        for hook in client.webhooks(self._id):
+            if hook["url"].rstrip("/") == url:
+                client.delete_webhook(hook["id"])
+
+    def _set_sampling(self, project: Project) -> None:
+        if project.sampling != SAMPLING:
+            self._shop.check()
+            self._shop.client.update_project(self._id, sampling=SAMPLING)
+
+    def _publish_provisional(self, config: LabelConfig, head: Head) -> None:
+        """Publish the audit order of the first page of tasks: an honest queue within seconds."""
+        options, _ = self.connection.options(self._shop.settings.options)
+        waiting = (query.labeled(False), query.without_skips())
+        page = next(self._shop.client.tasks(self._id, filters=waiting, include=("id",)), [])
+        ids = [task["id"] for task in page]
+        order = audit.uniform_order(self._shop.uid, options.seed, ids).argsort()
+        content = [
+            Item(ids[row], Reason.AUDIT, 0.0, 1 / max(len(head.classes), 1), None, False, [])
+            for row in order[: options.head_size]
+        ]
+        if content:
+            self.publisher().publish(
+                0, content, config,
+                why="connected", last_id=0, labels=0, provisional=True,
+            )  # fmt: skip
+
+    def publisher(self) -> Publisher:
+        """Return what writes publications of this project."""
+        shop = self._shop
+        return Publisher(
+            shop.client, shop.store, shop.uid, self._id, check=shop.check, stage=shop.clock.stage
+        )
+
+    def _is_ours(self, model_version: str) -> bool:
+        return self.publisher().claimed(model_version)
+
+    def _secret(self) -> str:
+        return webhook_secret(self._shop.settings, self._shop.uid)
+
+    def _change(self, **changes: Any) -> None:
+        self.connection = self.connection.but(**changes)
+        self.connection.save(self._shop.store)

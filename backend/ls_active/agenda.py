@@ -1,0 +1,129 @@
+"""When to fit and when to publish: decisions only, no effects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from active_learning.types import Serving
+from ls_active.dataset import Dataset
+from ls_active.options import Options
+
+
+@dataclass(frozen=True)
+class Need:
+    """Why something is to be done (empty: it is not), and whether it may not wait."""
+
+    why: str = ""
+    urgent: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.why)
+
+
+def need_fit(
+    data: Dataset, manifest: Mapping[str, Any] | None, options: Options, *, force: bool
+) -> Need:
+    """Say whether a new version is to be fitted.
+
+    Parameters
+    ----------
+    data : Dataset
+        What could be learned now.
+    manifest : mapping or None
+        What the newest version was made from.
+    options : Options
+    force : bool
+        Somebody pressed a button.
+    """
+    if data.labels < options.min_labels or data.classes_seen < 2:
+        return Need()
+    if force:
+        return Need("asked for", urgent=True)
+    if manifest is None:
+        return Need("the first labels", urgent=True)
+    if manifest["classes"] != list(data.pool.classes):
+        return Need("the label config changed", urgent=True)
+    if manifest["labels_digest"] == data.digest:
+        return Need()
+    # An update or a swap of labels leaves the count and is a change all the same.
+    news = max(abs(data.labels - int(manifest["labels"])), 1)
+    return Need(f"{news} new labels") if news >= options.retrain_after else Need()
+
+
+def need_publication(
+    data: Dataset,
+    record: Mapping[str, Any] | None,
+    options: Options,
+    *,
+    in_force: str,
+    version: int,
+    config: str,
+    last_id: int,
+) -> Need:
+    """Say whether a new head is to be published from `version`.
+
+    Parameters
+    ----------
+    data : Dataset
+    record : mapping or None
+        The last publication.
+    options : Options
+    in_force : str
+        The model version that Label Studio names now.
+    version : int
+        The version in force, 0 before the first.
+    config : str
+        Digest of the label config.
+    last_id : int
+        The newest task.
+    """
+    if record is None or record["provisional"]:
+        return Need("the first queue", urgent=True)
+    if in_force != record["name"]:
+        return Need(f"Label Studio serves {in_force!r} instead", urgent=True)
+    if record["version"] != version:
+        # A newer model waits for its turn; going back to an older one is somebody's wish.
+        return Need("another version is in force", urgent=version < record["version"])
+    if record["config"] != config:
+        return Need("the label config changed", urgent=True)
+    if drained(data, record, options):
+        return Need("the queue's head is used up", urgent=True)
+    if last_id > record["last_id"]:
+        return Need("new tasks")
+    return Need()
+
+
+def drained(data: Dataset, record: Mapping[str, Any], options: Options) -> bool:
+    """Say whether less than half of a head can still be served while others wait outside."""
+    waiting = data.pool.ids[data.pool.serving == Serving.YES]
+    left = int(np.count_nonzero(np.isin(record["tasks"], waiting)))
+    return left < min(max(options.head_size, len(record["tasks"])) / 2, len(waiting))
+
+
+def head_size(
+    labels: int, record: Mapping[str, Any] | None, options: Options, *, now: float, pause: float
+) -> int:
+    """Return K: never less than four times what annotators label between two publications."""
+    if record is None:
+        return options.head_size
+    seconds = max(now - record["published_at"], 1.0)
+    rate = max(labels - record["labels"], 0) / seconds
+    return max(options.head_size, min(int(4 * rate * pause), 20 * options.head_size))
+
+
+def pause_left(
+    record: Mapping[str, Any] | None, options: Options, *, now: float, last_refit: float
+) -> float:
+    """Return the seconds until the next publication that can wait; the first edge never does."""
+    if record is None:
+        return 0.0
+    return max(float(record["published_at"]) + pause(options, last_refit) - now, 0.0)
+
+
+def pause(options: Options, last_refit: float) -> float:
+    """Return the seconds between two publications."""
+    return max(options.min_interval, 3 * last_refit)

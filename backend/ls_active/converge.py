@@ -1,0 +1,209 @@
+"""One job over one project, from "who are you" to the status for people."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from active_learning import registry
+from ls_active import label_config, tags
+from ls_active.adoption import Adoption
+from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio import Project
+from ls_active.mirror import Mirror
+from ls_active.project import Connection, ProjectStatus, State
+from ls_active.refit import Outcome, Refit
+from ls_active.sync import Reading, Sync
+from ls_active.tags import Head, Plan
+from ls_active.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the caller must know: whether annotations came, and what waits for its turn."""
+
+    annotated: int = 0
+    again_in: float | None = None
+
+
+def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
+    """Bring a project to where it should be.
+
+    Parameters
+    ----------
+    shop : Workshop
+    force : bool
+        Fit a new version, whatever changed.
+    look : bool
+        Look at the project's backends now: somebody connected or changed options.
+    """
+    connection = Connection.load(shop.store, shop.uid)
+    if connection is None or not connection.active:
+        return Result()
+    project = _find(shop, connection)
+    if project is None:
+        return Result()
+    adoption = Adoption(shop, connection)
+    if not adoption.look_at_backends(at_once=look):
+        _leave(shop, adoption)
+        return Result()
+    config, plan = _read(project)
+    if config is None or plan.head is None:
+        _wait_for_config(shop, project, plan)
+        return Result()
+    if not adoption.connection.adopted:
+        shop.say(State.ADOPTING, "setting sampling, webhook and a first queue")
+        adoption.adopt(project, config, plan.head)
+        project = shop.client.project(project.id)
+    return _refit(shop, adoption, project, config, plan.head, plan, force=force)
+
+
+def _find(shop: Workshop, connection: Connection) -> Project | None:
+    """Return the project if it is the one that was connected, not another of the same id."""
+    try:
+        project = shop.client.project(connection.project_id)
+    except NotFoundInLabelStudio:
+        shop.say(
+            State.GONE,
+            f"{shop.client.url} has no project {connection.project_id} that our key may see",
+            "if it was deleted, nothing; else give the key's user access to it",
+        )
+        return None
+    if project.uid == connection.uid:
+        return project
+    shop.say(
+        State.REFUSED,
+        f"{shop.client.url} knows project {project.id} as {project.uid}, not as {connection.uid}",
+        "point LABEL_STUDIO_URL at the Label Studio that the connection came from",
+    )
+    return None
+
+
+def _leave(shop: Workshop, adoption: Adoption) -> None:
+    adoption.connection.but(active=False, adopted=False).save(shop.store)
+    shop.say(
+        State.DISCONNECTED,
+        "the project has no ML backend at our address any more; nothing is written to it",
+        "connect it again under Settings > Model, or run `ls-active disconnect` to clean up",
+    )
+
+
+def _read(project: Project) -> tuple[LabelConfig | None, Plan]:
+    try:
+        config = label_config.parse(project.label_config)
+    except BadLabelConfig as error:
+        return None, Plan(None, (tags.LeftOut("label config", "View", str(error)),))
+    return config, tags.plan(config)
+
+
+def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:
+    shop.say(
+        State.WAITING,
+        f"nothing to learn in the label config: {plan.reasons}",
+        "add <Choices> on a <Text> under Settings > Labeling Interface",
+        title=project.title,
+        left_out=tuple(map(str, plan.left_out)),
+    )
+
+
+def _refit(  # noqa: PLR0913 - what was read of one project, each part once
+    shop: Workshop,
+    adoption: Adoption,
+    project: Project,
+    config: LabelConfig,
+    head: Head,
+    plan: Plan,
+    *,
+    force: bool,
+) -> Result:
+    featurizer = registry.featurizers()[head.featurizer]()
+    key = f"{featurizer.name}/{featurizer.version}/{'+'.join(head.fields)}"
+    regions = frozenset(tags.adapters())
+    contested = adoption.contested(project)
+    with Mirror(shop.mirror_folder, key, featurizer.n_features) as mirror:
+        refit = Refit(
+            shop,
+            adoption.connection,
+            project,
+            config=config,
+            head=head,
+            mirror=mirror,
+            sync=Sync(
+                shop.client,
+                mirror,
+                project.id,
+                Reading(head.fields, featurizer, regions),
+                check=shop.check,
+                progress=lambda done, total: shop.say(
+                    State.SYNCING, f"read {done} of {total} tasks", title=project.title
+                ),
+            ),
+            feature_key=key,
+            force=force,
+            contested=contested,
+        )
+        outcome = refit.run()
+        unreadable = mirror.errors()
+    _report(shop, refit.connection, project, plan, outcome, unreadable, contested=contested)
+    return Result(outcome.report.annotated, outcome.again_in)
+
+
+def _report(  # noqa: PLR0913 - what was found out of one project, each part once
+    shop: Workshop,
+    connection: Connection,
+    project: Project,
+    plan: Plan,
+    outcome: Outcome,
+    unreadable: dict[str, int],
+    *,
+    contested: bool,
+) -> None:
+    options, bad_options = connection.options(shop.settings.options)
+    data, version, record = outcome.data, outcome.version, outcome.record
+    changes: dict[str, Any] = {
+        "title": project.title,
+        "mode": "poll" if connection.polling else "webhook",
+        "tasks": len(data.pool.ids),
+        "labels": data.labels,
+        "askable": data.askable,
+        "skipped": project.skipped_annotations_number,
+        "version": version.number if version else 0,
+        "publication": record["name"] if record else "",
+        "pinned": outcome.pinned,
+        "strategy": options.strategy if version else "cold start",
+        "useful": bool(version and version.useful),
+        "chosen": version.manifest["chosen"] if version else None,
+        "audit": outcome.audit,
+        "left_out": tuple(map(str, plan.left_out)),
+        "unreadable": unreadable,
+        "warnings": tuple(filter(None, (bad_options, _tied(data.tied)))),
+    }
+    if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
+        changes["timings"] = dict(shop.clock.seconds)
+    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **changes)
+
+
+def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
+    data = outcome.data
+    if contested:
+        return (
+            State.CONTESTED,
+            "somebody else set the project's model version or sampling; ours waits",
+            "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
+        )
+    if outcome.version is None:
+        return (
+            State.WAITING,
+            f"{data.labels} labels in {data.classes_seen} classes; the first model needs {needed} "
+            "labels in 2 classes",
+            "label the tasks of the queue: press Label All Tasks",
+        )
+    return State.READY, f"{data.askable} tasks wait for a label", ""
+
+
+def _tied(count: int) -> str:
+    return f"{count} tasks have annotators who disagree without a majority" if count else ""

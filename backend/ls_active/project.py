@@ -1,0 +1,163 @@
+"""What we remember of a connected project, and what we say about it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from ls_active import options as option_files
+from ls_active.errors import BadOptions
+from ls_active.options import Options, RawOptions
+from ls_active.store import Store
+
+
+class State(StrEnum):
+    """Where a project stands, in one word."""
+
+    ADOPTING = "adopting"
+    SYNCING = "syncing"
+    WAITING = "waiting"
+    READY = "ready"
+    CONTESTED = "contested"
+    FAILING = "failing"
+    REFUSED = "refused"
+    GONE = "gone"
+    DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection of a project, as far as it cannot be read from Label Studio again.
+
+    Attributes
+    ----------
+    own_url : str
+        Our address as Label Studio reaches it; empty where only polling was asked for.
+    extra_params
+        The connection's options, as they came.
+    active : bool
+        False once disconnected: then nothing is ever written to the project.
+    original : mapping
+        What adopting overwrote, to be put back by disconnecting.
+    titles : tuple of str
+        Titles of the project's backends when last looked at.
+    webhook : bool
+        Whether Label Studio has a webhook of ours.
+    resolved_at_start : int or None
+        Tasks that were resolved before the first queue: they are not in the audit's debt.
+    backends_seen_at, contested_at : float
+        Unix time of the last look at the backends, and of the last time that somebody else had
+        changed the model version.
+    """
+
+    uid: str
+    own_url: str = ""
+    extra_params: RawOptions = None
+    active: bool = True
+    adopted: bool = False
+    original: Mapping[str, Any] = field(default_factory=dict)
+    titles: tuple[str, ...] = ()
+    webhook: bool = False
+    resolved_at_start: int | None = None
+    adopted_at: float = 0.0
+    backends_seen_at: float = 0.0
+    contested_at: float = 0.0
+
+    @property
+    def project_id(self) -> int:
+        """The id in Label Studio's API: the uid's part before the dot."""
+        return int(self.uid.partition(".")[0])
+
+    @property
+    def polling(self) -> bool:
+        """Whether changes can only be found by asking."""
+        return not self.webhook
+
+    def options(self, defaults: RawOptions) -> tuple[Options, str]:
+        """Return the options in force, and what is wrong with the given ones."""
+        try:
+            return option_files.parse(defaults, self.extra_params), ""
+        except BadOptions as error:
+            return option_files.parse(defaults), str(error)
+
+    @classmethod
+    def load(cls, store: Store, uid: str) -> Self | None:
+        """Return the connection of a project, None if it never had one."""
+        document = store.read(uid, "connection")
+        if document is None:
+            return None
+        known = {name: document[name] for name in _names(cls) if name in document}
+        return cls(**{**known, "titles": tuple(document.get("titles", ()))})
+
+    def save(self, store: Store) -> None:
+        """Write the connection down."""
+        store.write(self.uid, "connection", asdict(self))
+
+    def but(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    """What `status`, the metrics and the page show of a project.
+
+    `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
+    seconds by stage of the last refit; `audit` and `chosen` are the figures of the version.
+    """
+
+    uid: str
+    title: str = ""
+    state: str = State.ADOPTING
+    detail: str = ""
+    remedy: str = ""
+    since: float = 0.0
+    updated_at: float = 0.0
+    mode: str = "webhook"
+    tasks: int = 0
+    labels: int = 0
+    askable: int = 0
+    skipped: int = 0
+    version: int = 0
+    publication: str = ""
+    pinned: int | None = None
+    strategy: str = ""
+    useful: bool = False
+    timings: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, Any] | None = None
+    audit: Mapping[str, Any] | None = None
+    left_out: tuple[str, ...] = ()
+    unreadable: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, store: Store, uid: str) -> Self:
+        """Return the last status written, or an empty one."""
+        document = store.read(uid, "state") or {}
+        known = {name: document[name] for name in _names(cls) if name in document}
+        return cls(**{"uid": uid, **known})
+
+    def save(self, store: Store) -> None:
+        """Write the status down, stamped."""
+        store.write(self.uid, "state", asdict(self))
+
+    def now(self, state: State, detail: str = "", remedy: str = "", **changes: Any) -> Self:
+        """Return a copy in a state of this moment; `since` stays while the state does."""
+        moment = time.time()
+        since = self.since if self.state == state and self.since else moment
+        return replace(
+            self,
+            state=state,
+            detail=detail,
+            remedy=remedy,
+            since=since,
+            updated_at=moment,
+            **changes,
+        )
+
+
+def _names(cls: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cls))

@@ -1,0 +1,253 @@
+"""Publish the head of the queue so that Label Studio serves it, and nothing half of it, ever.
+
+Label Studio serves the lowest `score` first among predictions whose version string equals the
+project's `model_version`. So a publication is imported whole under a name of its own, counted, and
+only then named by the project: one row changes, and the whole queue has.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from active_learning.types import Queue, Reason
+from ls_active.errors import PublicationIncomplete
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio import LabelStudioClient
+from ls_active.store import Store
+from ls_active.tags import Head
+
+logger = logging.getLogger(__name__)
+
+GAP = 2e-6
+"""Between neighbouring scores: ties would be served in the order of ids."""
+
+TRIES = 3
+
+_NAME = re.compile(r"al-(\d+)\.(\d+)")
+
+
+def version_name(version: int) -> str:
+    """Return what /setup and /predict call a model version."""
+    return f"al-{version}"
+
+
+def publication_name(version: int, number: int) -> str:
+    """Return the version string that a publication's predictions carry."""
+    return f"al-{version}.{number}"
+
+
+def deal(confidences: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the confidences sorted and strictly increasing: the scores in queue order.
+
+    The numbers people see stay confidences of this very head, the order is exactly ours, and ties
+    cannot occur.
+    """
+    ordered = np.sort(np.clip(confidences.astype(np.float64), 0.0, 1.0))
+    steps = GAP * np.arange(len(ordered))
+    raised = np.maximum.accumulate(ordered - steps) + steps
+    scores: NDArray[np.float64] = np.minimum(raised, 1.0 - steps[::-1])
+    return scores
+
+
+@dataclass(frozen=True)
+class Item:
+    """One task of a publication: what we would answer, and why it is asked now."""
+
+    task: int
+    reason: Reason
+    acquisition: float
+    confidence: float
+    label: str | None
+    shown: bool
+    result: list[dict[str, Any]]
+
+
+def items(queue: Queue, head: Head, *, prelabels: str, useful: bool) -> list[Item]:
+    """Return what a queue's tasks are published with.
+
+    A guess is shown only where it helps: never on audit and cold-start tasks, unless the project
+    says ``always``, and only once the model is `useful`.
+    """
+    shown = prelabels == "always" or (prelabels == "auto" and useful)
+    return [
+        _item(queue, position, head, shown=shown, force=prelabels == "always")
+        for position in range(len(queue.ids))
+    ]
+
+
+def _item(queue: Queue, position: int, head: Head, *, shown: bool, force: bool) -> Item:
+    task, reason = int(queue.ids[position]), queue.reasons[position]
+    acquisition = float(queue.scores[position])
+    if queue.proba is None:
+        chance = 1.0 / max(len(head.classes), 1)
+        return Item(task, reason, acquisition, chance, None, False, [])
+    best = int(np.argmax(queue.proba[position]))
+    confidence = float(queue.proba[position, best])
+    label = head.classes[best]
+    visible = shown and (force or reason is not Reason.AUDIT)
+    result = head.write(label, confidence) if visible else []
+    return Item(task, reason, acquisition, confidence, label, visible, result)
+
+
+class Publisher:
+    """Writes publications of one project into Label Studio.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    store : Store
+    uid, project_id : str, int
+    check : callable
+        Called before every write; raises when this worker must stop.
+    stage : callable
+        Context manager factory that times a stage by its name.
+    """
+
+    def __init__(
+        self,
+        client: LabelStudioClient,
+        store: Store,
+        uid: str,
+        project_id: int,
+        *,
+        check: Callable[[], None],
+        stage: Callable[[str], Any],
+    ) -> None:
+        self._client = client
+        self._store = store
+        self._uid = uid
+        self._project_id = project_id
+        self._check = check
+        self._stage = stage
+
+    def publish(
+        self, version: int, content: Sequence[Item], config: LabelConfig, **remarks: Any
+    ) -> dict[str, Any]:
+        """Make `content`, in its order, the queue of the project; return the record of it.
+
+        Parameters
+        ----------
+        version : int
+            The model version it comes from, 0 before the first.
+        content : sequence of Item
+        config : LabelConfig
+            Checks every prediction before it leaves.
+        **remarks
+            Kept in the record.
+
+        Raises
+        ------
+        LabelStudioRejected
+            If Label Studio refuses the batch, which it does when a task was deleted meanwhile.
+        PublicationIncomplete
+            If it holds other predictions than were sent, three times.
+        """
+        scores = deal(np.array([item.confidence for item in content]))
+        with self._stage("import"):
+            number = self._claim(self._client.prediction_counts(self._project_id))
+            name = publication_name(version, number)
+            self._import(name, _predictions(content, scores, name, config))
+        with self._stage("patch"):
+            self._check()
+            self._client.update_project(self._project_id, model_version=name)
+            if self._client.project(self._project_id).model_version != name:
+                raise PublicationIncomplete(f"Label Studio did not take {name} as model version")
+        record = {
+            "name": name,
+            "publication": number,
+            "version": version,
+            "published_at": time.time(),
+            "config": config.digest,
+            **remarks,
+            **_columns(content, scores),
+        }
+        self._store.record_publication(self._uid, number, record)
+        logger.info("project %s: published %s, %d tasks", self._uid, name, len(content))
+        return record
+
+    def claimed(self, name: str) -> bool:
+        """Return whether a version string is a publication of ours."""
+        match = _NAME.fullmatch(name)
+        return match is not None and int(match[2]) in self._store.claimed_publications(self._uid)
+
+    def stale(self, below: int) -> list[str]:
+        """Return the publications numbered below `below` that Label Studio still holds.
+
+        Only numbers that our store claimed: what somebody retrieved by hand is not ours.
+        """
+        ours = set(self._store.claimed_publications(self._uid))
+        found = map(_NAME.fullmatch, self._client.prediction_counts(self._project_id))
+        numbers = {int(match[2]): match[0] for match in found if match is not None}
+        return [numbers[n] for n in sorted(numbers) if n < below and n in ours]
+
+    def prune(self, current: str, names: Sequence[str], titles: Sequence[str]) -> None:
+        """Delete publications, only while the project names `current`.
+
+        Were it a backend's title instead, Label Studio would forget the current version.
+        """
+        for name in names:
+            self._check()
+            if self._client.project(self._project_id).model_version != current:
+                return
+            if current not in titles:
+                self._client.delete_model_version(self._project_id, name)
+
+    def _claim(self, present: Mapping[str, int]) -> int:
+        # A data folder that was deleted would count from one again: never below what is there.
+        taken = [int(match[2]) for name in present if (match := _NAME.fullmatch(name))]
+        return self._store.claim_publication(self._uid, above=max(taken, default=0))
+
+    def _import(self, name: str, predictions: list[dict[str, Any]]) -> None:
+        there = 0
+        for _ in range(TRIES):
+            self._check()
+            if there:
+                self._client.delete_model_version(self._project_id, name)
+            created = self._client.import_predictions(self._project_id, predictions)
+            there = self._client.prediction_counts(self._project_id).get(name, 0)
+            if there == len(predictions):
+                return
+            logger.warning(
+                "%s: sent %d predictions, Label Studio says %d and holds %d",
+                name, len(predictions), created, there,
+            )  # fmt: skip
+        raise PublicationIncomplete(
+            f"{name}: sent {len(predictions)} predictions, Label Studio holds {there} after "
+            f"{TRIES} tries; its log names the ones it dropped"
+        )
+
+
+def _predictions(
+    content: Sequence[Item], scores: NDArray[np.float64], name: str, config: LabelConfig
+) -> list[dict[str, Any]]:
+    predictions = []
+    for item, score in zip(content, scores, strict=True):
+        prediction = {
+            "task": item.task, "result": item.result, "score": float(score), "model_version": name,
+        }  # fmt: skip
+        problems = config.validate(prediction) if item.result else []
+        if problems:
+            logger.error("task %d: published without an answer: %s", item.task, problems[0])
+            prediction["result"] = []
+        predictions.append(prediction)
+    return predictions
+
+
+def _columns(content: Sequence[Item], scores: NDArray[np.float64]) -> dict[str, Any]:
+    return {
+        "tasks": [item.task for item in content],
+        "scores": [float(score) for score in scores],
+        "reasons": [item.reason.value for item in content],
+        "acquisition": [item.acquisition for item in content],
+        "answers": [item.label for item in content],
+        "confidences": [item.confidence for item in content],
+        "shown": [item.shown for item in content],
+    }

@@ -1,0 +1,328 @@
+"""Bring one project to where it should be: sync, fit, publish, evaluate, prune.
+
+Every step looks at what is there and does what is missing. So the whole may be killed at any line
+and run again, and a run with nothing to do costs three small reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from active_learning import loop
+from active_learning.types import Queue, Reason
+from ls_active import agenda, dataset
+from ls_active.dataset import Dataset
+from ls_active.errors import LabelStudioRejected
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio import Project
+from ls_active.mirror import Mirror
+from ls_active.models import ModelShelf, ModelVersion
+from ls_active.project import Connection, ProjectStatus
+from ls_active.publication import Publisher, items
+from ls_active.sync import Sync, SyncReport
+from ls_active.tags import Head
+from ls_active.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+HELD_AFTER = 86_400.0
+"""Seconds after which an audit task that nobody answers counts as skipped."""
+
+KEPT_PUBLICATIONS = 5
+"""Older publications that may wait for an idle moment to be deleted."""
+
+IDLE_PRUNES = 3
+"""Publications deleted in one idle run: each makes annotators wait for the better part of 1 s."""
+
+PUBLISH_TRIES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run found and did; `again_in` (seconds) when something waits for its turn."""
+
+    data: Dataset
+    version: ModelVersion | None
+    record: Mapping[str, Any] | None
+    report: SyncReport
+    published: str = ""
+    again_in: float | None = None
+    pinned: int | None = None
+    audit: Mapping[str, Any] | None = None
+
+
+class Refit:
+    """One run over one connected project.
+
+    Parameters
+    ----------
+    shop : Workshop
+    connection : Connection
+        Active, and adopted.
+    project : Project
+        As just read from Label Studio.
+    config, head
+        What it asks, and what of that is learned.
+    mirror : Mirror
+    sync : Sync
+    feature_key : str
+        Names the features that the mirror holds.
+    force : bool
+        Fit a new version whatever changed, and at once.
+    contested : bool
+        Somebody else steers the queue for now: publish nothing.
+    """
+
+    def __init__(
+        self,
+        shop: Workshop,
+        connection: Connection,
+        project: Project,
+        *,
+        config: LabelConfig,
+        head: Head,
+        mirror: Mirror,
+        sync: Sync,
+        feature_key: str,
+        force: bool,
+        contested: bool,
+    ) -> None:
+        self._shop = shop
+        self.connection = connection
+        self._project = project
+        self._config = config
+        self._head = head
+        self._mirror = mirror
+        self._sync = sync
+        self._feature_key = feature_key
+        self._force = force
+        self._contested = contested
+        self._options, _ = connection.options(shop.settings.options)
+        self._shelf = ModelShelf(shop.store, shop.uid)
+        self._publisher = Publisher(
+            shop.client,
+            shop.store,
+            shop.uid,
+            connection.project_id,
+            check=shop.check,
+            stage=shop.clock.stage,
+        )
+
+    def run(self) -> Outcome:
+        """Do whatever is missing."""
+        with self._shop.clock.stage("sync"):
+            report = self._sync.run()
+            data = self._load()
+        self._count_what_was_resolved(data)
+        record = self._last_record()
+        newest = self._newest_manifest()
+        fit = agenda.need_fit(data, newest, self._options, force=self._force)
+        current = self._current(data)
+        publish = self._need_publication(data, record, current)
+        left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
+        if left and not (fit.urgent or publish.urgent):
+            return self._outcome(data, current, record, report, left if fit or publish else None)
+        if fit:
+            current = self._fit(data, fit.why) or current
+            publish = self._need_publication(data, record, current)
+        if publish:
+            data, record = self._publish(data, current, record, publish.why)
+        self._evaluate(data, current)
+        self._prune(record)
+        outcome = self._outcome(data, current, record, report, None)
+        return replace(outcome, published=record["name"] if record and publish else "")
+
+    def _outcome(
+        self,
+        data: Dataset,
+        current: ModelVersion | None,
+        record: Mapping[str, Any] | None,
+        report: SyncReport,
+        again_in: float | None,
+    ) -> Outcome:
+        number = current.number if current else 0
+        evaluation = self._shop.store.evaluation(self._shop.uid, number)
+        return Outcome(
+            data=data,
+            version=current,
+            record=record,
+            report=report,
+            again_in=again_in,
+            pinned=self._shelf.pinned,
+            audit=evaluation["audit"] if evaluation else None,
+        )
+
+    # What is there
+
+    def _load(self) -> Dataset:
+        return dataset.load(
+            self._mirror,
+            self._head,
+            uid=self._shop.uid,
+            seed=self._options.seed,
+            skip_queue=self._project.skip_queue,
+        )
+
+    def _count_what_was_resolved(self, data: Dataset) -> None:
+        """Once a connection: tasks done before the first queue are not in the audit's debt."""
+        if self.connection.resolved_at_start is None:
+            resolved = int(np.count_nonzero(data.pool.resolved))
+            self.connection = self.connection.but(resolved_at_start=resolved)
+            self.connection.save(self._shop.store)
+
+    def _last_record(self) -> Mapping[str, Any] | None:
+        """Return the last publication since adopting, having learned what all of them audited."""
+        store, uid = self._shop.store, self._shop.uid
+        numbers = store.publications(uid)
+        seen = int(self._mirror.note("audits_seen") or 0)
+        record = None
+        for number in [n for n in numbers if n > seen] or numbers[-1:]:
+            record = store.publication(uid, number)
+            if record is not None:
+                self._remember_audits(number, record)
+        if record is None or record["published_at"] < self.connection.adopted_at:
+            return None
+        return record
+
+    def _remember_audits(self, number: int, record: Mapping[str, Any]) -> None:
+        pairs = zip(record["tasks"], record["reasons"], strict=True)
+        audits = [] if record["provisional"] else [t for t, why in pairs if why == Reason.AUDIT]
+        with self._mirror.transaction():
+            self._mirror.place_audits(audits, record["published_at"])
+            self._mirror.set_note("audits_seen", str(number))
+
+    def _newest_manifest(self) -> Mapping[str, Any] | None:
+        numbers = self._shop.store.loadable(self._shop.uid)
+        return self._shop.store.manifest(self._shop.uid, numbers[-1]) if numbers else None
+
+    def _current(self, data: Dataset) -> ModelVersion | None:
+        """Return the version in force, if it answers what the project asks today."""
+        current = self._shelf.current()
+        if current is None or current.model.classes != data.pool.classes:
+            return None
+        return current if current.manifest["features"] == self._feature_key else None
+
+    def _spent(self) -> float:
+        return sum(ProjectStatus.load(self._shop.store, self._shop.uid).timings.values())
+
+    def _need_publication(
+        self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
+    ) -> agenda.Need:
+        if self._contested:
+            return agenda.Need()
+        return agenda.need_publication(
+            data,
+            record,
+            self._options,
+            in_force=self._project.model_version,
+            version=current.number if current else 0,
+            config=self._config.digest,
+            last_id=self._mirror.last_id(),
+        )
+
+    # What is missing
+
+    def _fit(self, data: Dataset, why: str) -> ModelVersion | None:
+        """Fit and save a version; return the one in force, which a pin may keep an older one."""
+        self._shop.check()
+        with self._shop.clock.stage("fit"):
+            version = self._shelf.fit(
+                data, self._feature_key, self._options.seed, self._options.strategy
+            )
+        logger.info(
+            "project %s: fitted al-%d on %d labels (%s)",
+            self._shop.uid, version.number, data.labels, why,
+        )  # fmt: skip
+        self._shelf.prune(self._options.keep_models)
+        return self._current(data) if self._shelf.pinned else version
+
+    def _publish(
+        self,
+        data: Dataset,
+        current: ModelVersion | None,
+        record: Mapping[str, Any] | None,
+        why: str,
+    ) -> tuple[Dataset, Mapping[str, Any]]:
+        self._mirror.set_note("stale", "yes")
+        for tries_left in reversed(range(PUBLISH_TRIES)):
+            with self._shop.clock.stage("score"):
+                queue = self._rank(data, current, record)
+            content = items(
+                queue,
+                self._head,
+                prelabels=self._options.prelabels,
+                useful=bool(current and current.useful),
+            )
+            try:
+                published = self._publisher.publish(
+                    current.number if current else 0,
+                    content,
+                    self._config,
+                    why=why,
+                    last_id=self._mirror.last_id(),
+                    labels=data.labels,
+                    provisional=False,
+                )
+            except LabelStudioRejected:
+                if not tries_left:
+                    raise
+                # One unknown task refuses them all: somebody deleted it while we worked.
+                with self._shop.clock.stage("sync"):
+                    self._sync.run()
+                    data = self._load()
+            else:
+                return data, published
+        raise AssertionError("the last try returns or raises")
+
+    def _rank(
+        self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
+    ) -> Queue:
+        audits = self._mirror.audits()
+        resolved = data.pool.ids[data.pool.resolved]
+        pause = agenda.pause(self._options, self._spent())
+        return loop.rank(
+            data.pool,
+            current.model if current else None,
+            strategy=self._options.strategy,
+            k=agenda.head_size(data.labels, record, self._options, now=time.time(), pause=pause),
+            epsilon=self._options.audit_share,
+            seed=self._options.seed,
+            n_resolved=max(len(resolved) - (self.connection.resolved_at_start or 0), 0),
+            audit_resolved=int(np.count_nonzero(np.isin(list(audits), resolved))),
+        )
+
+    def _evaluate(self, data: Dataset, current: ModelVersion | None) -> None:
+        """Record the honest estimate of a version that was fitted on exactly these labels."""
+        store, uid = self._shop.store, self._shop.uid
+        if current is None or current.manifest["labels_digest"] != data.digest:
+            return
+        if store.evaluation(uid, current.number) is not None:
+            return
+        self._shop.check()
+        with self._shop.clock.stage("evaluate"):
+            estimate = loop.estimate_audit(
+                data.pool, seed=self._options.seed, held=self._held(data)
+            )
+        store.save_evaluation(
+            uid, current.number, {"audit": asdict(estimate), "evaluated_at": time.time()}
+        )
+
+    def _held(self, data: Dataset) -> list[int]:
+        before = time.time() - HELD_AFTER
+        return [task for task, placed_at in self._mirror.audits().items() if placed_at < before]
+
+    def _prune(self, record: Mapping[str, Any] | None) -> None:
+        if record is None or self._mirror.note("stale") is None:
+            return
+        with self._shop.clock.stage("prune"):
+            stale = self._publisher.stale(record["publication"])
+            limit = IDLE_PRUNES if self._shop.idle() else max(len(stale) - KEPT_PUBLICATIONS, 0)
+            self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
+        if len(stale) <= limit:
+            self._mirror.set_note("stale", None)

@@ -1,0 +1,275 @@
+"""Project folders on an fsspec path: versions, publications, and what we know of a connection.
+
+Immutable things (claims, manifests, records) are created exclusively and never change; a version
+or publication exists when its manifest or record does, and that is written last. Mutable documents
+(`connection`, `state`, `pin`) are replaced whole. Everything can be deleted: Label Studio is the
+source of truth and one full sync rebuilds the rest.
+
+::
+
+    <root>/projects/<uid>/connection.json  state.json  pin.json
+                         /versions/000007.claim  .npz  .json  .evaluation.json
+                         /publications/000031.claim  .json
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import fsspec
+import numpy as np
+from fsspec.implementations.local import LocalFileSystem
+from numpy.typing import NDArray
+
+from ls_active.errors import BadRequest, NotFound, StoreError
+
+FORMAT = 1
+"""Raised when a file changes its meaning; a file of another format counts as absent, and what it
+held is fitted or published anew."""
+
+_UID = re.compile(r"\d{1,18}\.\d{1,18}")
+_NUMBERED = re.compile(r"(\d{6,})\.(claim|npz|json|evaluation\.json)")
+
+Document: TypeAlias = dict[str, Any]
+
+
+def check_uid(uid: str) -> str:
+    """Return `uid` if it may name a folder, else raise BadRequest."""
+    if not _UID.fullmatch(uid):
+        raise BadRequest(f"a project must look like '12.1795351743' (id.created), got {uid[:40]!r}")
+    return uid
+
+
+class Store:
+    """What this service keeps, on any file system that fsspec reaches.
+
+    Parameters
+    ----------
+    root : str
+        A folder, ``file://…`` or another fsspec URL such as ``s3://bucket/prefix``.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._fs, path = fsspec.core.url_to_fs(root)
+        self._root = PurePosixPath(path)
+        self._local = isinstance(self._fs, LocalFileSystem)
+
+    def projects(self) -> list[str]:
+        """Return the uids of all projects that were ever connected."""
+        names = (PurePosixPath(path).name for path in self._list(self._root / "projects"))
+        return sorted(name for name in names if _UID.fullmatch(name))
+
+    # Mutable documents
+
+    def read(self, uid: str, name: str) -> Document | None:
+        """Return the document `name` of a project, or None if there is none."""
+        return self._read_json(self._folder(uid) / f"{name}.json")
+
+    def write(self, uid: str, name: str, document: Mapping[str, Any]) -> None:
+        """Replace the document `name` of a project."""
+        self._replace(self._folder(uid) / f"{name}.json", _to_json(document))
+
+    def delete(self, uid: str, name: str) -> None:
+        """Forget the document `name` of a project, if it is there."""
+        path = str(self._folder(uid) / f"{name}.json")
+        with _errors(path):
+            if self._fs.exists(path):
+                self._fs.rm_file(path)
+
+    # Versions
+
+    def claim_version(self, uid: str) -> int:
+        """Reserve the next version number for ever."""
+        return self._claim(self._folder(uid) / "versions", above=0)
+
+    def save_version(
+        self, uid: str, number: int, arrays: Mapping[str, NDArray[Any]], manifest: Document
+    ) -> None:
+        """Write a version: its arrays, then the manifest that makes it exist."""
+        folder = self._folder(uid) / "versions"
+        buffer = io.BytesIO()
+        np.savez(buffer, allow_pickle=False, **arrays)
+        self._replace(folder / f"{number:06d}.npz", buffer.getvalue())
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        self._create(
+            folder / f"{number:06d}.json",
+            _to_json({**manifest, "version": number, "sha256": digest}),
+        )
+
+    def save_evaluation(self, uid: str, number: int, evaluation: Document) -> None:
+        """Write the second file of a version; an evaluation that is there already stays."""
+        path = self._folder(uid) / "versions" / f"{number:06d}.evaluation.json"
+        try:
+            self._create(path, _to_json(evaluation))
+        except FileExistsError:
+            return
+
+    def versions(self, uid: str) -> list[int]:
+        """Return the numbers of all versions that exist, ascending."""
+        return self._numbers(self._folder(uid) / "versions", "json")
+
+    def manifest(self, uid: str, number: int) -> Document:
+        """Return what a version says of itself; raise NotFound if it does not exist."""
+        document = self._read_json(self._folder(uid) / "versions" / f"{number:06d}.json")
+        if document is None:
+            raise NotFound(f"project {uid} has no version {number}; it has {self.versions(uid)}")
+        return document
+
+    def evaluation(self, uid: str, number: int) -> Document | None:
+        """Return the figures of a version, or None while they are not there."""
+        return self._read_json(self._folder(uid) / "versions" / f"{number:06d}.evaluation.json")
+
+    def arrays(self, uid: str, number: int) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a version after checking them against its manifest.
+
+        Raises
+        ------
+        NotFound
+            If the version does not exist or its file was pruned.
+        StoreError
+            If the file is not the one that the manifest describes.
+        """
+        manifest = self.manifest(uid, number)
+        path = self._folder(uid) / "versions" / f"{number:06d}.npz"
+        raw = self._read_bytes(path)
+        if raw is None:
+            raise NotFound(f"the model file of version {number} was pruned; its record remains")
+        if hashlib.sha256(raw).hexdigest() != manifest["sha256"]:
+            raise StoreError(f"{path} is not the file its manifest describes: refusing to load it")
+        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def loadable(self, uid: str) -> list[int]:
+        """Return the numbers of versions whose model file is still there, ascending."""
+        folder = self._folder(uid) / "versions"
+        files = set(self._numbers(folder, "npz"))
+        return [number for number in self._numbers(folder, "json") if number in files]
+
+    def prune_versions(self, uid: str, keep: int, spare: int | None) -> list[int]:
+        """Delete all but the newest `keep` model files and `spare`; records stay for ever."""
+        old = [number for number in self.loadable(uid)[:-keep] if number != spare]
+        for number in old:
+            path = str(self._folder(uid) / "versions" / f"{number:06d}.npz")
+            with _errors(path):
+                self._fs.rm_file(path)
+        return old
+
+    # Publications
+
+    def claim_publication(self, uid: str, *, above: int = 0) -> int:
+        """Reserve the next publication number, higher than `above`, for ever."""
+        return self._claim(self._folder(uid) / "publications", above)
+
+    def record_publication(self, uid: str, number: int, record: Document) -> None:
+        """Write the record that makes a publication exist; one that is there already stays."""
+        path = self._folder(uid) / "publications" / f"{number:06d}.json"
+        try:
+            self._create(path, _to_json(record))
+        except FileExistsError:
+            return
+
+    def publications(self, uid: str) -> list[int]:
+        """Return the numbers of all recorded publications, ascending."""
+        return self._numbers(self._folder(uid) / "publications", "json")
+
+    def claimed_publications(self, uid: str) -> list[int]:
+        """Return every publication number that was ever reserved, ascending."""
+        return self._numbers(self._folder(uid) / "publications", "claim")
+
+    def publication(self, uid: str, number: int) -> Document | None:
+        """Return the record of a publication, or None if it was never completed."""
+        return self._read_json(self._folder(uid) / "publications" / f"{number:06d}.json")
+
+    # Below: bytes
+
+    def _folder(self, uid: str) -> PurePosixPath:
+        return self._root / "projects" / check_uid(uid)
+
+    def _claim(self, folder: PurePosixPath, above: int) -> int:
+        number = max(self._numbers(folder, "claim"), default=0)
+        number = max(number, above) + 1
+        while True:
+            try:
+                self._create(folder / f"{number:06d}.claim", b"{}")
+            except FileExistsError:
+                number += 1
+            else:
+                return number
+
+    def _numbers(self, folder: PurePosixPath, kind: str) -> list[int]:
+        found = (_NUMBERED.fullmatch(PurePosixPath(path).name) for path in self._list(folder))
+        return sorted(int(match[1]) for match in found if match and match[2] == kind)
+
+    def _list(self, folder: PurePosixPath) -> list[str]:
+        with _errors(str(folder)):
+            # An object store may answer from a listing it took before another worker wrote.
+            self._fs.invalidate_cache(str(folder))
+            return list(self._fs.ls(str(folder), detail=False)) if self._fs.exists(folder) else []
+
+    def _read_bytes(self, path: PurePosixPath) -> bytes | None:
+        with _errors(str(path)):
+            try:
+                return bytes(self._fs.cat_file(str(path)))
+            except FileNotFoundError:
+                return None
+
+    def _read_json(self, path: PurePosixPath) -> Document | None:
+        raw = self._read_bytes(path)
+        if raw is None:
+            return None
+        try:
+            document = json.loads(raw)
+        except ValueError:
+            return None
+        ours = isinstance(document, dict) and document.get("format") == FORMAT
+        return document if ours else None
+
+    def _create(self, path: PurePosixPath, data: bytes) -> None:
+        """Write `path` whole or not at all; raise FileExistsError if somebody did."""
+        with _errors(str(path)):
+            if not self._local:
+                self._fs.pipe_file(str(path), data, mode="create")
+                return
+            temporary = _write_beside(Path(path), data)
+            try:
+                os.link(temporary, path)
+            finally:
+                temporary.unlink()
+
+    def _replace(self, path: PurePosixPath, data: bytes) -> None:
+        with _errors(str(path)):
+            if self._local:
+                _write_beside(Path(path), data).replace(path)
+            else:
+                self._fs.pipe_file(str(path), data)
+
+
+@contextmanager
+def _errors(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot use {path}: {error.strerror or error}") from error
+
+
+def _write_beside(path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    return Path(name)
+
+
+def _to_json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps({"format": FORMAT, **document}, allow_nan=False).encode()

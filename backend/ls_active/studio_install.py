@@ -1,0 +1,158 @@
+"""Label Studio in a virtual environment of its own, installed and migrated once.
+
+Its own, because it pins older versions of what we use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ls_active.errors import LabelStudioUnreachable
+
+VERSION = "1.23.2"
+USERNAME = "admin@example.com"
+CREDENTIALS = "credentials.json"
+
+_COMPLETE = ".complete"
+_QUIET = {
+    "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
+    "LABEL_STUDIO_LATEST_VERSION_CHECK": "false",
+    "LABEL_STUDIO_SENTRY_DSN": "",
+    "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",
+    # Its prints must be in the log when we look there.
+    "PYTHONUNBUFFERED": "1",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Where Label Studio is installed, and the data folder that every server starts from."""
+
+    venv: Path
+    template: Path
+    base_env: Mapping[str, str]
+
+    @property
+    def program(self) -> Path:
+        """The command line of Label Studio."""
+        return self.venv / "bin" / "label-studio"
+
+    def environment(self, data_dir: Path) -> dict[str, str]:
+        """All that a Label Studio with this data folder shall see of an environment."""
+        return {**self.base_env, **_QUIET, "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir)}
+
+
+def ensure_label_studio(
+    progress: Callable[[str], None],
+    *,
+    cache_dir: Path,
+    base_env: Mapping[str, str],
+    venv: Path | None = None,
+) -> Installation:
+    """Install Label Studio and migrate a template, unless both are there.
+
+    Parameters
+    ----------
+    progress : callable
+        Told in a sentence what takes minutes, before it starts.
+    cache_dir : Path
+        Where both are kept. Processes that need them at the same time wait for one another.
+    base_env : mapping
+        All that Label Studio sees of our environment, for it reads names as plain as PORT.
+    venv : Path, optional
+        A virtual environment that has Label Studio already.
+
+    Raises
+    ------
+    LabelStudioUnreachable
+        If a step fails; the message shows the end of its log.
+    """
+    home = cache_dir.expanduser().resolve() / f"label-studio-{VERSION}"
+    home.mkdir(parents=True, exist_ok=True)
+    with _locked(home / "lock", progress):
+        if venv is None:
+            venv = home / "venv"
+            _install(venv, home / "install.log", base_env, progress)
+        elif not next(venv.glob(f"lib/*/site-packages/label_studio-{VERSION}.dist-info"), None):
+            raise LabelStudioUnreachable(f"{venv} holds no Label Studio {VERSION}")
+        installation = Installation(venv, home / "template", base_env)
+        _migrate(installation, home / "migrate.log", progress)
+    return installation
+
+
+def _install(
+    venv: Path, log: Path, base_env: Mapping[str, str], progress: Callable[[str], None]
+) -> None:
+    if (venv / _COMPLETE).exists():
+        return
+    progress(f"Installing Label Studio {VERSION} into {venv} (once; 1 GB, some minutes) …")
+    shutil.rmtree(venv, ignore_errors=True)
+    _run([sys.executable, "-m", "venv", str(venv)], log, base_env)
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    _run([*pip, f"label-studio=={VERSION}"], log, base_env)
+    (venv / _COMPLETE).touch()
+
+
+def _migrate(installation: Installation, log: Path, progress: Callable[[str], None]) -> None:
+    template = installation.template
+    if template.exists():
+        return
+    progress("Preparing the database of Label Studio (once; about a minute) …")
+    half_made = template.with_name("template.new")
+    shutil.rmtree(half_made, ignore_errors=True)
+    half_made.mkdir(mode=0o700)
+    credentials = {
+        "username": USERNAME,
+        "password": secrets.token_urlsafe(9),
+        "api_key": secrets.token_hex(20),
+    }
+    environment = installation.environment(half_made) | {
+        "LABEL_STUDIO_USERNAME": credentials["username"],
+        "LABEL_STUDIO_PASSWORD": credentials["password"],
+        "LABEL_STUDIO_USER_TOKEN": credentials["api_key"],
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+    }
+    _run([str(installation.program), "init", "--quiet"], log, environment)
+    (half_made / CREDENTIALS).write_text(json.dumps(credentials))
+    half_made.rename(template)
+
+
+@contextmanager
+def _locked(path: Path, progress: Callable[[str], None]) -> Iterator[None]:
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress("Waiting for another process that prepares Label Studio …")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: list[str], log: Path, env: Mapping[str, str]) -> None:
+    with log.open("ab") as output:
+        done = subprocess.run(  # noqa: S603 - a fixed command
+            command,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if done.returncode:
+        raise LabelStudioUnreachable(
+            f"{Path(command[0]).name} failed ({done.returncode}), see {log}:\n{tail(log)}"
+        )
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """Return the end of a log, for an error message."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -1,0 +1,79 @@
+"""What a job works with on one project: settings, store, client, lock, and the clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ls_active.errors import NotConfigured
+from ls_active.label_studio import LabelStudioClient
+from ls_active.project import ProjectStatus, State
+from ls_active.settings import Settings
+from ls_active.store import Store
+
+
+def connect(settings: Settings) -> LabelStudioClient:
+    """Return a client for the configured Label Studio.
+
+    Raises
+    ------
+    NotConfigured
+        If the address or the key is missing.
+    """
+    if not settings.label_studio_url:
+        raise NotConfigured("LABEL_STUDIO_URL is not set: where does Label Studio answer?")
+    key = settings.label_studio_api_key.get_secret_value()
+    if not key:
+        raise NotConfigured(
+            "LABEL_STUDIO_API_KEY is not set: make a personal access token in Label Studio under "
+            "Account & Settings, and set it"
+        )
+    return LabelStudioClient(settings.label_studio_url, key)
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage, in the order the stages first began."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the body to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 4)
+
+
+@dataclass
+class Workshop:
+    """Everything one job needs for one project.
+
+    `check` raises LockLost once another worker may have taken over; it is called before every
+    effect. `idle` says whether no newer hint waits.
+    """
+
+    uid: str
+    settings: Settings
+    store: Store
+    client: LabelStudioClient
+    check: Callable[[], None]
+    idle: Callable[[], bool] = lambda: True
+    clock: Stopwatch = field(default_factory=Stopwatch)
+
+    @property
+    def mirror_folder(self) -> Path:
+        """Where the local copy of the project lives."""
+        return self.settings.local_dir / "mirror" / self.uid
+
+    def say(self, state: State, detail: str = "", remedy: str = "", **changes: object) -> None:
+        """Write the project's status down."""
+        ProjectStatus.load(self.store, self.uid).now(state, detail, remedy, **changes).save(
+            self.store
+        )

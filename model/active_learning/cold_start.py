@@ -1,0 +1,130 @@
+"""The first questions, when no model can tell them apart: spread over the pool."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.utils.extmath import randomized_svd
+
+from active_learning.features import (
+    document_frequency,
+    inverse_document_frequency,
+    is_sparse,
+    weigh,
+)
+from active_learning.types import Features, Floats, Ints
+
+SAMPLE = 20_000
+"""Rows clustered at most: a few hundred clusters do not get better by more."""
+
+COLUMNS = 2**14
+"""Columns kept for the decomposition: those that carry most of the weight."""
+
+DIMENSIONS = 50
+"""Directions kept of sparse features."""
+
+MAX_CLUSTERS = 512
+"""Beyond as many questions without a model, the order is random."""
+
+FIRST_CLUSTERS = 4
+
+
+def spread(X: Features, k: int, *, rng: np.random.Generator, asked: Ints | None = None) -> Ints:
+    """Return up to `k` row numbers, of which any first few are spread over the whole pool.
+
+    The rows are clustered into 4, 8, 16, … clusters. In each clustering the clusters that hold no
+    question yet, largest first, give their row nearest to the centroid, until there are as many
+    questions as clusters. So the first four questions are the four largest themes, the next four
+    fill what they left out, and asking again later goes on where the answers stopped. The rule is
+    TypiClust's (largest uncovered cluster of |labelled| + batch); the most central row stands for
+    its most typical one, which costs no neighbour search.
+
+    Parameters
+    ----------
+    X : (n, d)
+        Features as the featurizer made them; rows of zeros come last.
+    k : int
+        Rows wanted; fewer only if there are no more.
+    asked : (a,), optional
+        Rows already answered: they cover their cluster and are never returned.
+
+    References
+    ----------
+    Hacohen, Dekel & Weinshall (2022), Active learning on a budget: opposite strategies suit high
+    and low budgets. ICML.
+    Yuan, Lin & Boyd-Graber (2020), Cold-start active learning through self-supervised language
+    modeling. EMNLP.
+    """
+    done = np.empty(0, dtype=np.int64) if asked is None else asked
+    sample = _sample(X.shape[0], done, rng)
+    points = _embed(X[sample], rng)
+    filled = np.flatnonzero(np.linalg.norm(points, axis=1) > 0)
+    covered = np.flatnonzero(np.isin(sample[filled], done))
+    central = _nested(points[filled], k, covered, rng)
+    first = sample[filled[central]]
+    empty = np.setdiff1d(sample, sample[filled])
+    rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([first, done, empty]))
+    leftovers = np.concatenate([rng.permutation(rest), np.setdiff1d(empty, done)])
+    return np.asarray(np.concatenate([first, leftovers])[:k], dtype=np.int64)
+
+
+def _sample(n: int, asked: Ints, rng: np.random.Generator) -> Ints:
+    if n <= SAMPLE:
+        return np.arange(n)
+    others = np.setdiff1d(np.arange(n), asked)
+    size = min(len(others), SAMPLE)
+    return np.sort(np.concatenate([rng.choice(others, size, replace=False), asked[:SAMPLE]]))
+
+
+def _embed(X: Features, rng: np.random.Generator) -> Floats:
+    """Return dense rows of unit length, at most 50 wide for sparse features."""
+    if not is_sparse(X):
+        return weigh(X, np.ones(X.shape[1], dtype=np.float32))
+    counts = document_frequency(X)
+    weights = inverse_document_frequency(counts, X.shape[0])
+    energy = np.where(counts > 1, counts, 0) * weights**2
+    columns = np.sort(np.argsort(energy, kind="stable")[-COLUMNS:])
+    columns = columns[energy[columns] > 0]
+    if not len(columns):
+        columns = np.flatnonzero(counts)
+    kept = weigh(X, weights)[:, columns]
+    size = min(DIMENSIONS, *kept.shape)
+    if not size:
+        return np.zeros((X.shape[0], 1), dtype=np.float32)
+    U, S, _ = randomized_svd(kept, size, n_iter=2, random_state=_seed(rng))
+    return weigh(np.asarray(U * S, dtype=np.float32), np.ones(size, dtype=np.float32))
+
+
+def _nested(points: Floats, k: int, covered: Ints, rng: np.random.Generator) -> Ints:
+    """Return up to `k` rows, central ones of ever more clusters."""
+    chosen = covered.tolist()
+    distinct = len(np.unique(np.round(points, 4), axis=0))
+    wanted = min(len(covered) + k, distinct, MAX_CLUSTERS)
+    n_clusters = FIRST_CLUSTERS
+    while n_clusters <= len(covered):
+        n_clusters *= 2
+    while len(chosen) < wanted:
+        n_clusters = min(n_clusters, wanted)
+        central = _uncovered_centres(points, n_clusters, chosen, _seed(rng))
+        chosen += central[: n_clusters - len(chosen)]
+        if n_clusters == wanted:
+            break
+        n_clusters *= 2
+    return np.asarray(chosen[len(covered) :], dtype=np.int64)
+
+
+def _uncovered_centres(points: Floats, n_clusters: int, chosen: list[int], seed: int) -> list[int]:
+    """Return the most central row of each cluster without a chosen one, largest cluster first."""
+    means = MiniBatchKMeans(n_clusters, random_state=seed, n_init=1, batch_size=2048)
+    cluster = means.fit_predict(points)
+    distance = np.linalg.norm(points - means.cluster_centers_[cluster], axis=1)
+    sizes = np.bincount(cluster, minlength=n_clusters)
+    sizes[cluster[chosen]] = 0
+    nearest_first = np.lexsort((distance, cluster))
+    starts = np.searchsorted(cluster[nearest_first], np.arange(n_clusters))
+    by_size = np.argsort(-sizes, kind="stable")
+    return [int(nearest_first[starts[index]]) for index in by_size if sizes[index]]
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))

@@ -1,0 +1,1 @@
+"""One kind of data a file: task values in, rows of features out."""

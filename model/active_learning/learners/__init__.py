@@ -1,0 +1,1 @@
+"""One learner a file: labelled rows in, a fitted model out."""

@@ -1,0 +1,1 @@
+"""One query strategy a file, with the paper it comes from."""

@@ -1,0 +1,154 @@
+"""Our whole service on this machine, as `ls-active serve` runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from ls_active.project import ProjectStatus
+from ls_active.settings import plain_environment
+from ls_active.store import Store
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+
+
+class Stack:
+    """`ls-active serve` with a data folder of its own.
+
+    Attributes
+    ----------
+    url : str
+        Where our API answers.
+    store : Store
+        What it keeps.
+    """
+
+    def __init__(self, folder: Path, port: int, env: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.port = port
+        self.url = f"http://localhost:{port}"
+        self.store = Store(str(folder / "data"))
+        self.log = folder / "serve.log"
+        self._env = env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment in which our command line talks to this very service."""
+        return {
+            **plain_environment(),
+            "PYTHONPATH": f"{ROOT / 'backend'}{os.pathsep}{ROOT / 'model'}",
+            "DATA_DIR": str(self.folder / "data"),
+            "PORT": str(self.port),
+            **self._env,
+        }
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ls_active", "serve"],
+                env=self.env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.wait_until(self._answers, 60)
+
+    def stop(self) -> None:
+        """Stop it as an operator would."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut would: its children die with it."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop and start it."""
+        self.stop()
+        self.start()
+
+    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run our command line against this service and return what it did."""
+        return subprocess.run(
+            [sys.executable, "-m", "ls_active", *arguments],
+            env={**self.env, "COLUMNS": "200", "NO_COLOR": "1"},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def status(self, uid: str) -> ProjectStatus:
+        """Return what the last job said about a project."""
+        return ProjectStatus.load(self.store, uid)
+
+    def wait_for(
+        self, uid: str, condition: Callable[[ProjectStatus], bool], seconds: float = 60
+    ) -> ProjectStatus:
+        """Wait until the project's status meets a condition, and return it."""
+        try:
+            self.wait_until(lambda: condition(self.status(uid)), seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the project says {self.status(uid)}") from None
+        return self.status(uid)
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Wait until something holds; show the end of the log if it does not."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if condition():
+                return
+            time.sleep(0.05)
+        tail = self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
+        raise AssertionError(f"waited {seconds} s in vain; our log ends:\n{tail}")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/", timeout=1).status_code == 200
+        return False
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(number)
+        self._process.wait(40)
+        self._process = None
+        self.wait_until(lambda: not self._answers(), 10)
+
+
+@contextlib.contextmanager
+def serve(
+    folder: Path, label_studio_url: str, api_key: str, env: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Run our service for a Label Studio."""
+    credentials = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": api_key}
+    stack = Stack(folder, free_port(), {**credentials, **(env or {})})
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

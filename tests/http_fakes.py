@@ -1,0 +1,133 @@
+"""A service and a desk that answer at once, for tests of the HTTP surfaces around them."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from ls_active import label_config
+from ls_active.errors import QueueDown
+from ls_active.metrics import QueueFigures
+from ls_active.project import ProjectStatus
+from ls_active.schemas import (
+    Prediction,
+    PredictReply,
+    PredictRequest,
+    SetupRequest,
+    WebhookEvent,
+)
+from ls_active.settings import Settings
+
+UID = "1.1795351743"
+CONFIG = (
+    '<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single">'
+    '<Choice value="A"/><Choice value="B"/></Choices></View>'
+)
+EVENT = {
+    "action": "ANNOTATION_CREATED",
+    "project": {"id": 1, "created_at": "2026-11-22T12:49:03.222072Z", "token": "invite-me"},
+}
+
+
+def make_settings(folder: Path, **values: Any) -> Settings:
+    """Settings that read neither the environment's file nor write outside `folder`."""
+    return Settings(_env_file=None, data_dir=str(folder), **values)
+
+
+class FakeService:
+    """Says "A" to every text; some texts are orders."""
+
+    def __init__(self, _: Settings | None = None) -> None:
+        self.known = [UID]
+
+    def predict(self, request: PredictRequest) -> PredictReply:
+        if request.label_config:
+            label_config.parse(request.label_config)
+        results = [_prediction(task["data"].get("text")) for task in request.tasks]
+        return PredictReply(results=results, model_version="al-7")
+
+    def model_version(self, uid: str | None) -> str:
+        return "al-7" if uid in self.known else "al-0"
+
+    def versions(self, uid: str | None) -> list[str]:
+        return ["al-6", "al-7"] if uid in self.known else []
+
+    def projects(self) -> list[str]:
+        return self.known
+
+    def status(self, uid: str) -> ProjectStatus:
+        return ProjectStatus(
+            uid,
+            title="News",
+            state="ready",
+            labels=40,
+            tasks=2000,
+            version=7,
+            publication="al-7.3",
+            timings={"fit": 0.25},
+            updated_at=1795351800.0,
+            audit={"labels": 30, "skipped": 0, "needed": 30, "figures": {"accuracy": 0.9}},
+        )
+
+
+def _prediction(text: object) -> Prediction:
+    if text == "die":
+        os._exit(1)
+    if text == "boom":
+        raise RuntimeError("the password is hunter2")
+    if text == "slow":
+        time.sleep(0.5)
+    if text == "pid":
+        return Prediction(result=[{"pid": os.getpid()}], score=0.5, model_version="al-7")
+    if not isinstance(text, str):
+        return Prediction(result=[], score=0.0, model_version="al-7")
+    region = {
+        "from_name": "c",
+        "to_name": "t",
+        "type": "choices",
+        "value": {"choices": ["A"]},
+        "score": 0.75,
+    }
+    return Prediction(result=[region], score=0.75, model_version="al-7")
+
+
+class FakeDesk:
+    """Remembers what it was asked. `down` is a Redis that does not answer."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.setups: list[tuple[SetupRequest, str]] = []
+        self.hints: list[str] = []
+        self.trainings: list[str] = []
+
+    def setup(self, request: SetupRequest, own_url: str) -> str:
+        self._redis()
+        label_config.parse(request.label_config)
+        self.setups.append((request, own_url))
+        return "al-7"
+
+    def hint(self, event: WebhookEvent) -> bool:
+        self._redis()
+        self.hints.append(event.action)
+        return True
+
+    def start_training(self, uid: str) -> str:
+        self._redis()
+        self.trainings.append(uid)
+        return "job-1"
+
+    def webhook_secret(self, uid: str) -> str:
+        return f"secret-of-{uid}"
+
+    def knows(self, uid: str) -> bool:
+        return uid == UID
+
+    def figures(self) -> QueueFigures:
+        self._redis()
+        return QueueFigures(queued=3, running=1, failed=0, workers=2)
+
+    def _redis(self) -> None:
+        if self.down:
+            raise QueueDown("Redis does not answer: ConnectionError")
