@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import socket
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
 
 from ls_active import label_config
 from ls_active.errors import QueueDown
@@ -34,6 +41,26 @@ EVENT = {
 def make_settings(folder: Path, **values: Any) -> Settings:
     """Settings that read neither the environment's file nor write outside `folder`."""
     return Settings(_env_file=None, data_dir=str(folder), **values)
+
+
+@contextmanager
+def serve(app: FastAPI) -> Iterator[httpx.Client]:
+    """A client of the app behind a real server."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.005)
+    port = listening.getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
 
 
 class FakeService:
@@ -73,14 +100,8 @@ class FakeService:
 
 
 def _prediction(text: object) -> Prediction:
-    if text == "die":
-        os._exit(1)
     if text == "boom":
         raise RuntimeError("the password is hunter2")
-    if text == "slow":
-        time.sleep(0.5)
-    if text == "pid":
-        return Prediction(result=[{"pid": os.getpid()}], score=0.5, model_version="al-7")
     if not isinstance(text, str):
         return Prediction(result=[], score=0.0, model_version="al-7")
     region = {

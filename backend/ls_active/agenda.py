@@ -54,47 +54,37 @@ def need_fit(
     return Need(f"{news} new labels") if news >= options.retrain_after else Need()
 
 
-def need_publication(
-    data: Dataset,
-    record: Mapping[str, Any] | None,
-    options: Options,
-    *,
-    in_force: str,
-    version: int,
-    config: str,
-    last_id: int,
-) -> Need:
-    """Say whether a new head is to be published from `version`.
-
-    Parameters
-    ----------
-    data : Dataset
-    record : mapping or None
-        The last publication.
-    options : Options
-    in_force : str
-        The model version that Label Studio names now.
-    version : int
-        The version in force, 0 before the first.
-    config : str
-        Digest of the label config.
-    last_id : int
-        The newest task.
+@dataclass(frozen=True)
+class Standing:
+    """Where things stand: the version in force here (0 before the first), the model version that
+    Label Studio names, the digest of the label config, and the newest task.
     """
+
+    version: int
+    in_force: str
+    config: str
+    last_id: int
+
+
+def need_publication(
+    data: Dataset, record: Mapping[str, Any] | None, options: Options, standing: Standing
+) -> Need:
+    """Say whether a new head is to be published; `record` is the last publication, if any."""
+    if not data.askable and (record is None or record["provisional"]):
+        return Need()
     if record is None or record["provisional"]:
         return Need("the first queue", urgent=True)
-    if in_force != record["name"]:
-        return Need(f"Label Studio serves {in_force!r} instead", urgent=True)
-    if record["version"] != version:
-        # A newer model waits for its turn; going back to an older one is somebody's wish.
-        return Need("another version is in force", urgent=version < record["version"])
-    if record["config"] != config:
-        return Need("the label config changed", urgent=True)
-    if drained(data, record, options):
-        return Need("the queue's head is used up", urgent=True)
-    if last_id > record["last_id"]:
-        return Need("new tasks")
-    return Need()
+    # A newer model waits for its turn; going back to an older one is somebody's wish.
+    back = standing.version < record["version"]
+    reasons = [
+        (standing.in_force != record["name"], f"Label Studio names {standing.in_force!r}", True),
+        (standing.version != record["version"], "another version is in force", back),
+        (standing.config != record["config"], "the label config changed", True),
+        (drained(data, record, options), "the queue's head is used up", True),
+        (standing.last_id > record["last_id"], "new tasks", False),
+    ]
+    found = [Need(why, urgent) for holds, why, urgent in reasons if holds]
+    return max(found, key=lambda need: need.urgent, default=Need())
 
 
 def drained(data: Dataset, record: Mapping[str, Any], options: Options) -> bool:

@@ -23,7 +23,7 @@ from ls_active.asgi import ERROR_HANDLERS, BasePath, Measured, own_url, read_bod
 from ls_active.auth import Guard
 from ls_active.desk import Desk, Predictions, react
 from ls_active.errors import NotFound, QueueDown
-from ls_active.jobs import JobDesk
+from ls_active.job_desk import JobDesk
 from ls_active.metrics import Metrics
 from ls_active.predict_pool import InlinePool, PredictPool
 from ls_active.project import ProjectStatus

@@ -14,12 +14,17 @@ from ls_active.label_config import LabelConfig
 from ls_active.label_studio import Project
 from ls_active.mirror import Mirror
 from ls_active.project import Connection, ProjectStatus, State
-from ls_active.refit import Outcome, Refit
-from ls_active.sync import Reading, Sync
-from ls_active.tags import Head, Plan
+from ls_active.reader import Reader, Reading
+from ls_active.refit import Outcome, Refit, Subject
+from ls_active.sync import Sync
+from ls_active.tags import Plan
 from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
+
+
+RECOUNT_AFTER = 10.0
+"""Seconds to the next look while our counts and Label Studio's differ."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
         shop.say(State.ADOPTING, "setting sampling, webhook and a first queue")
         adoption.adopt(project, config, plan.head)
         project = shop.client.project(project.id)
-    return _refit(shop, adoption, project, config, plan.head, plan, force=force)
+    return _refit(shop, adoption, project, config, plan, force=force)
 
 
 def _find(shop: Workshop, connection: Connection) -> Project | None:
@@ -110,81 +115,62 @@ def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:
     )
 
 
-def _refit(  # noqa: PLR0913 - what was read of one project, each part once
+def _refit(
     shop: Workshop,
     adoption: Adoption,
     project: Project,
     config: LabelConfig,
-    head: Head,
     plan: Plan,
     *,
     force: bool,
 ) -> Result:
+    head = plan.head
+    assert head is not None  # noqa: S101 - the caller looked; tells the type checker
     featurizer = registry.featurizers()[head.featurizer]()
     key = f"{featurizer.name}/{featurizer.version}/{'+'.join(head.fields)}"
-    regions = frozenset(tags.adapters())
     contested = adoption.contested(project)
+
+    def progress(done: int, total: int) -> None:
+        shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
+
     with Mirror(shop.mirror_folder, key, featurizer.n_features) as mirror:
-        refit = Refit(
-            shop,
-            adoption.connection,
-            project,
-            config=config,
-            head=head,
-            mirror=mirror,
-            sync=Sync(
-                shop.client,
-                mirror,
-                project.id,
-                Reading(head.fields, featurizer, regions),
-                check=shop.check,
-                progress=lambda done, total: shop.say(
-                    State.SYNCING, f"read {done} of {total} tasks", title=project.title
-                ),
-            ),
-            feature_key=key,
-            force=force,
-            contested=contested,
-        )
+        reading = Reading(head.fields, featurizer, frozenset(tags.adapters()))
+        sync = Sync(Reader(shop.client, mirror, project.id, reading, shop.check), progress)
+        subject = Subject(project, config, head, mirror, sync, key, contested)
+        refit = Refit(shop, adoption.connection, subject, force=force)
         outcome = refit.run()
-        unreadable = mirror.errors()
-    _report(shop, refit.connection, project, plan, outcome, unreadable, contested=contested)
-    return Result(outcome.report.annotated, outcome.again_in)
+        facts = _facts(refit.connection, subject, plan, outcome)
+    if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
+        facts["timings"] = dict(shop.clock.seconds)
+    options, complaint = refit.connection.options(shop.settings.options)
+    facts["strategy"] = options.strategy if outcome.version else "cold start"
+    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
+    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
+    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
+    waits += [] if outcome.again_in is None else [outcome.again_in]
+    return Result(outcome.report.annotated, min(waits, default=None))
 
 
-def _report(  # noqa: PLR0913 - what was found out of one project, each part once
-    shop: Workshop,
-    connection: Connection,
-    project: Project,
-    plan: Plan,
-    outcome: Outcome,
-    unreadable: dict[str, int],
-    *,
-    contested: bool,
-) -> None:
-    options, bad_options = connection.options(shop.settings.options)
+def _facts(
+    connection: Connection, subject: Subject, plan: Plan, outcome: Outcome
+) -> dict[str, Any]:
     data, version, record = outcome.data, outcome.version, outcome.record
-    changes: dict[str, Any] = {
-        "title": project.title,
+    return {
+        "title": subject.project.title,
         "mode": "poll" if connection.polling else "webhook",
         "tasks": len(data.pool.ids),
         "labels": data.labels,
         "askable": data.askable,
-        "skipped": project.skipped_annotations_number,
+        "skipped": subject.project.skipped_annotations_number,
         "version": version.number if version else 0,
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
-        "strategy": options.strategy if version else "cold start",
         "useful": bool(version and version.useful),
         "chosen": version.manifest["chosen"] if version else None,
         "audit": outcome.audit,
         "left_out": tuple(map(str, plan.left_out)),
-        "unreadable": unreadable,
-        "warnings": tuple(filter(None, (bad_options, _tied(data.tied)))),
+        "unreadable": subject.mirror.errors(),
     }
-    if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
-        changes["timings"] = dict(shop.clock.seconds)
-    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **changes)
 
 
 def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:

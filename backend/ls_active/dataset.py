@@ -76,8 +76,8 @@ def load(mirror: Mirror, head: Head, *, uid: str, seed: int, skip_queue: str) ->
     y = np.full(len(table.ids), UNLABELED, dtype=np.int64)
     annotators: set[int | None] = set()
     tied = 0
-    for task, annotations in groupby(mirror.annotations(), key=lambda item: item.task):
-        votes = _votes(annotations, head)
+    for task, answers in groupby(mirror.annotations(), key=lambda item: item.task):
+        votes = _votes(answers, head)
         annotators.update(votes)
         label = consensus(votes)
         tied += bool(votes) and label is None

@@ -1,4 +1,7 @@
-"""What the HTTP surfaces, ours and the SDK's, ask of the rest of the service."""
+"""What the web asks for: the service's answers, the job desk's promises, and what an event means.
+
+Protocols, so that the web needs neither Redis nor a store to be tested.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Predictions(Predictor, Protocol):
 
 
 class Desk(Protocol):
-    """What the app asks of `jobs.JobDesk`. It blocks, half a second at most: then `QueueDown`."""
+    """What the app asks of `JobDesk`. It blocks, half a second at most: then `QueueDown`."""
 
     def setup(self, request: schemas.SetupRequest, own_url: str) -> str:
         """Take note of a connection and return the version to answer with."""
@@ -56,20 +59,19 @@ class Desk(Protocol):
 
 
 def react(jobs: Desk, event: schemas.WebhookEvent) -> dict[str, str]:
-    """Turn a webhook into a hint or a training job, and say which.
+    """Turn an event into a hint or a training job. Blocking.
 
     Raises
     ------
     NotFound
         The project was never connected here, or is another one under a reused id.
     """
-    if not event.known or event.uid is None:
-        return {"status": "ignored", "detail": f"nothing to do for {event.action[:40]!r}"}
-    if not jobs.knows(event.uid):
+    uid = event.uid
+    if uid is None or not jobs.knows(uid):
         raise NotFound(
-            f"no project {event.uid} is connected here; connect it in Label Studio under "
+            f"no project {uid} is connected here; connect it in Label Studio under "
             "Settings > Model, or delete this webhook there"
         )
     if event.action == schemas.Action.START_TRAINING:
-        return {"status": "training", "job": jobs.start_training(event.uid)}
+        return {"status": "training", "job": jobs.start_training(uid)}
     return {"status": "accepted" if jobs.hint(event) else "ignored"}

@@ -1,4 +1,4 @@
-"""RQ entry points, and the desk where everybody who wants a job asks for one.
+"""RQ entry points, and what a job does around `converge`.
 
 Only the public functions of this module may be run by a worker. They take JSON, and everything
 they need to know besides is read from the store and from Label Studio.
@@ -6,48 +6,34 @@ they need to know besides is read from the store and from Label Studio.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import cache
 from typing import cast
 
-import redis
-from redis.exceptions import RedisError
-
 from active_learning.errors import ActiveLearningError
-from ls_active import label_config, options, tags, worker
-from ls_active.adoption import Adoption, webhook_secret
-from ls_active.coalesce import Coalescer
+from ls_active.adoption import Adoption
 from ls_active.converge import Result, converge
-from ls_active.errors import BackendError, BadLabelConfig, LockLost, NoWorkingKey, QueueDown
+from ls_active.job_desk import JobDesk
+from ls_active.errors import BackendError, LockLost
 from ls_active.lock import Lock
-from ls_active.metrics import QueueFigures
 from ls_active.models import ModelShelf
 from ls_active.project import Connection, ProjectStatus, State
-from ls_active.schemas import ACTIONS, SetupRequest, WebhookEvent
-from ls_active.service import Service
-from ls_active.settings import Settings, get_settings
-from ls_active.store import Store
+from ls_active.settings import get_settings
 from ls_active.workshop import Workshop, connect
 
 logger = logging.getLogger(__name__)
-
-ADOPT_AFTER = 1.0
-"""Seconds from /setup to adopting: Label Studio writes the backend's row, and its title over our
-model version, only after /setup was answered."""
-
-PROBE_AFTER = 5.0
-"""Seconds from a hint to a second look: bulk deletes are announced before they are stamped."""
 
 POLL_EVERY = 5.0
 RECONCILE_EVERY = 30.0
 
 DEAF_AFTER = 30.0
 """Seconds without a webhook after which annotations that we find ourselves mean: none reach us."""
+
+DEAF_FOR = 600
+"""Seconds for which a project is polled for that."""
 
 RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 """Seconds between tries while something fails, doubling."""
@@ -56,27 +42,24 @@ LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
 
 
-# Entry points
-
-
 def refit(uid: str) -> None:
     """Bring a project to where it should be; any number of hints lead to one run."""
     desk = _desk()
-    desk.coalescer.serve(uid, partial(desk.work, uid))
+    desk.coalescer.serve(uid, _Run(desk, uid).work)
 
 
 def pin(uid: str, version: int | None) -> None:
     """Hold a project at a version and publish it anew, or let it go on."""
     desk = _desk()
     ModelShelf(desk.store, uid).pin(version)
-    desk.coalescer.hint(uid)
+    desk.hint_now(uid)
 
 
 def disconnect(uid: str) -> None:
     """Give a project back as it was."""
-    desk = _desk()
-    with desk.held(uid) as lock:
-        desk.let_go(uid, lock)
+    run = _Run(_desk(), uid)
+    with run.held() as lock:
+        run.let_go(lock)
 
 
 @cache
@@ -84,153 +67,38 @@ def _desk() -> JobDesk:
     return JobDesk(get_settings(), patient=True)
 
 
-class JobDesk:
-    """Everything that leads to a job, and what a job does around `converge`.
+class _Run:
+    """One job over one project: what is wished, what went wrong, when to look again."""
 
-    Parameters
-    ----------
-    settings : Settings
-    patient : bool
-        Wait for a slow Redis as jobs may; the web may not, and gives up within half a second.
+    def __init__(self, desk: JobDesk, uid: str) -> None:
+        self._desk = desk
+        self._redis = desk.redis
+        self._uid = uid
 
-    Notes
-    -----
-    Methods raise QueueDown where Redis does not answer.
-    """
-
-    def __init__(self, settings: Settings, *, patient: bool = False) -> None:
-        self._settings = settings
-        self.store = Store(settings.data_dir)
-        self._service = Service(settings)
-        seconds = 5.0 if patient else 0.3
-        self.redis = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
-            socket_connect_timeout=seconds,
-            socket_timeout=None if patient else seconds,
-        )
-        self.queue = worker.make_queue(self.redis)
-        self.coalescer = Coalescer(self.redis, self._enqueue_refit)
-
-    # What the web asks
-
-    def setup(self, request: SetupRequest, own_url: str) -> str:
-        """Note a connection that is new or changed; return the model version to answer with.
-
-        Raises
-        ------
-        BadLabelConfig, BadOptions, NoWorkingKey
-            On a new connection that could not work: Label Studio shows its admin a failure.
-        """
-        uid = request.project
-        parts = (request.label_config, request.extra_params, request.hostname, own_url)
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        try:
-            if self._get(f"al:{uid}:setup") != digest:
-                self._admit(request)
-                self._note_setup(uid, digest, own_url)
-        except RedisError as error:
-            # The answer is needed by annotators now; the same /setup comes again and again.
-            logger.warning("project %s: /setup not noted, Redis does not answer: %s", uid, error)
-        return self._service.model_version(uid)
-
-    def hint(self, event: WebhookEvent) -> bool:
-        """Note that something changed; False if nothing did that matters."""
-        uid = event.uid
-        if uid is None or event.action not in ACTIONS:
-            return False
-        with _queue_errors():
-            self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
-            self.hint_now(uid)
-            self.coalescer.hint_later(uid, PROBE_AFTER)
-        return True
-
-    def start_training(self, uid: str) -> str:
-        """Ask for a new version at once; return the id of the job that will make it."""
-        with _queue_errors():
-            self.coalescer.force(uid)
-            return self.hint_now(uid)
-
-    def hint_now(self, uid: str) -> str:
-        """Ask for a run over a project; return its job's id."""
-        with _queue_errors():
-            self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
-            return self.coalescer.hint(uid)
-
-    def webhook_secret(self, uid: str) -> str:
-        """Return what the project's webhook carries."""
-        return webhook_secret(self._settings, uid)
-
-    def knows(self, uid: str) -> bool:
-        """Return whether the project was ever connected here."""
-        return Connection.load(self.store, uid) is not None
-
-    def figures(self) -> QueueFigures:
-        """Return the state of the queue."""
-        with _queue_errors():
-            return QueueFigures(
-                queued=self.queue.count,
-                running=len(self.queue.started_job_registry),
-                failed=len(self.queue.failed_job_registry),
-                workers=worker.worker_count(self.redis),
-            )
-
-    # What the command line and the page ask
-
-    def poll(self, uid: str) -> None:
-        """Carry the loop of a project without a backend row in Label Studio."""
-        known = Connection.load(self.store, uid)
-        if known is None or not known.active:
-            Connection(uid).save(self.store)
-        self.hint_now(uid)
-
-    def ask(self, function: str, *arguments: str | int | None) -> str:
-        """Enqueue an entry point by its bare name; return the job's id."""
-        with _queue_errors():
-            return worker.enqueue(self.queue, function, *arguments)
-
-    def probe(self) -> None:
-        """Note for a minute or two whether our key works, so that /setup need not ask."""
-        try:
-            with connect(self._settings) as client:
-                client.check()
-        except BackendError as error:
-            verdict = str(error)
-        else:
-            verdict = ""
-        self.redis.set("al:probe", verdict, ex=150)
-
-    def active_projects(self) -> list[str]:
-        """Return the projects to look after."""
-        known = ((uid, Connection.load(self.store, uid)) for uid in self.store.projects())
-        return [uid for uid, connection in known if connection and connection.active]
-
-    # Around a run
-
-    def work(self, uid: str, lock: Lock) -> None:
+    def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
-        force, look = self.coalescer.forced(uid), self._get(f"al:{uid}:look")
-        if look and not self._is_active(uid):
-            Connection(uid, own_url=look).save(self.store)
+        force = self._desk.coalescer.forced(self._uid)
+        look = self._desk.get(self._key("look"))
+        if look and not self._desk.is_active(self._uid):
+            Connection(self._uid, own_url=look).save(self._desk.store)
         try:
-            result = self._converge(uid, lock, force=bool(force), look=bool(look))
+            result = self._converge(lock, force=bool(force), look=bool(look))
         except LockLost:
             raise
         except (BackendError, ActiveLearningError) as error:
-            self._fail(uid, str(error))
+            self._fail(str(error))
             return
         except Exception:
-            self._fail(uid, "an unexpected error; the worker's log has it whole")
+            self._fail("an unexpected error; the worker's log has it whole")
             raise
         if force:
-            self.coalescer.clear_force(uid, force)
-        if look:
-            self.redis.delete(f"al:{uid}:look")
-        self.redis.delete(f"al:{uid}:failures")
-        self._next(uid, result)
+            self._desk.coalescer.clear_force(self._uid, force)
+        self._redis.delete(self._key("failures"), *[self._key("look")] * bool(look))
+        self._see_to_the_next(result)
 
     @contextmanager
-    def held(self, uid: str) -> Iterator[Lock]:
-        """Hold a project, waiting for a job that does.
+    def held(self) -> Iterator[Lock]:
+        """Hold the project, waiting for a job that does.
 
         Raises
         ------
@@ -239,115 +107,66 @@ class JobDesk:
         """
         give_up = time.monotonic() + LOCK_WAIT
         while time.monotonic() < give_up:
-            with self.coalescer.lock(uid) as lock:
+            with self._desk.coalescer.lock(self._uid) as lock:
                 if lock is not None:
                     yield lock
                     return
             time.sleep(0.2)
-        raise LockLost(f"project {uid} is busy for {LOCK_WAIT:g} s; try again")
+        raise LockLost(f"project {self._uid} was busy for {LOCK_WAIT:g} s; try again")
 
-    def let_go(self, uid: str, lock: Lock) -> None:
-        """Disconnect a project while holding it."""
-        connection = Connection.load(self.store, uid)
+    def let_go(self, lock: Lock) -> None:
+        """Disconnect the project while holding it."""
+        connection = Connection.load(self._desk.store, self._uid)
         if connection is None:
             return
-        with connect(self._settings) as client:
-            shop = Workshop(uid, self._settings, self.store, client, lock.check)
+        with connect(self._desk.settings) as client:
+            shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
             project = client.project(connection.project_id)
-            if project.uid == uid:
+            if project.uid == self._uid:
                 adoption.disconnect(project, adoption.publisher())
             shop.say(State.DISCONNECTED, "sampling and model version are what they were")
-        self.redis.delete(f"al:{uid}:setup")
+        self._redis.delete(self._key("setup"))
 
-    def _converge(self, uid: str, lock: Lock, *, force: bool, look: bool) -> Result:
-        seen = self.coalescer.wanted(uid)
-        asked = cast("bytes | None", self.redis.getdel(f"al:{uid}:asked"))
-        with connect(self._settings) as client:
+    def _converge(self, lock: Lock, *, force: bool, look: bool) -> Result:
+        coalescer, uid = self._desk.coalescer, self._uid
+        seen = coalescer.wanted(uid)
+        asked = cast("bytes | None", self._redis.getdel(self._key("asked")))
+        with connect(self._desk.settings) as client:
             shop = Workshop(
                 uid,
-                self._settings,
-                self.store,
+                self._desk.settings,
+                self._desk.store,
                 client,
                 lock.check,
-                idle=lambda: self.coalescer.wanted(uid) == seen,
+                idle=lambda: coalescer.wanted(uid) == seen,
             )
             if asked:
                 shop.clock.seconds["wait"] = round(max(time.time() - float(asked), 0.0), 4)
             return converge(shop, force=force, look=look)
 
-    def _fail(self, uid: str, why: str) -> None:
-        failures = self.redis.incr(f"al:{uid}:failures")
+    def _fail(self, why: str) -> None:
+        failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
-        logger.warning("project %s: %s; trying again in %g s", uid, why, seconds)
-        status = ProjectStatus.load(self.store, uid)
-        status.now(State.FAILING, why, f"tried again every {seconds:g} s").save(self.store)
-        self.coalescer.hint_later(uid, seconds)
+        logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
+        status = ProjectStatus.load(self._desk.store, self._uid)
+        status.now(State.FAILING, why, f"tried again in {seconds:g} s").save(self._desk.store)
+        self._desk.coalescer.hint_later(self._uid, seconds)
 
-    def _next(self, uid: str, result: Result) -> None:
+    def _see_to_the_next(self, result: Result) -> None:
         """See to the next look: soon where only looking tells us of annotations."""
-        connection = Connection.load(self.store, uid)
+        connection = Connection.load(self._desk.store, self._uid)
         if connection is None or not connection.active:
             return
-        heard = float(self._get(f"al:{uid}:heard") or 0)
-        if result.annotated and time.time() - heard > DEAF_AFTER:
-            self.redis.set(f"al:{uid}:deaf", 1, ex=600)
-        elif time.time() - heard < DEAF_AFTER:
-            self.redis.delete(f"al:{uid}:deaf")
-        polls = connection.polling or self.redis.exists(f"al:{uid}:deaf")
-        self.coalescer.hint_later(uid, POLL_EVERY if polls else RECONCILE_EVERY)
+        silent = time.time() - float(self._desk.get(self._key("heard")) or 0) > DEAF_AFTER
+        if not silent:
+            self._redis.delete(self._key("deaf"))
+        elif result.annotated:
+            self._redis.set(self._key("deaf"), 1, ex=DEAF_FOR)
+        polls = connection.polling or self._redis.exists(self._key("deaf"))
+        self._desk.coalescer.hint_later(self._uid, POLL_EVERY if polls else RECONCILE_EVERY)
         if result.again_in is not None:
-            self.coalescer.hint_later(uid, result.again_in)
+            self._desk.coalescer.hint_later(self._uid, result.again_in)
 
-    # Connecting
-
-    def _admit(self, request: SetupRequest) -> None:
-        """Refuse a new connection that could not work; what is wrong with a live one is on status."""
-        if self._is_active(request.project):
-            return
-        self._refuse_without_head(request.label_config)
-        options.parse(self._settings.options, request.extra_params)
-        problem = self._key_problem()
-        if problem:
-            raise NoWorkingKey(problem)
-
-    def _refuse_without_head(self, xml: str) -> None:
-        if not xml.strip():
-            return
-        config = label_config.parse(xml)
-        plan = tags.plan(config)
-        if plan.head is None and not config.empty:
-            raise BadLabelConfig(f"nothing in the label config is learned: {plan.reasons}")
-
-    def _key_problem(self) -> str:
-        if not self._settings.label_studio_url:
-            return "LABEL_STUDIO_URL is not set where this backend runs"
-        if not self._settings.label_studio_api_key.get_secret_value():
-            return "LABEL_STUDIO_API_KEY is not set where this backend runs"
-        return self._get("al:probe") or ""
-
-    def _note_setup(self, uid: str, digest: str, own_url: str) -> None:
-        pipe = self.redis.pipeline()
-        pipe.set(f"al:{uid}:look", own_url)
-        pipe.set(f"al:{uid}:setup", digest)
-        pipe.execute()
-        self.coalescer.hint_later(uid, ADOPT_AFTER)
-
-    def _is_active(self, uid: str) -> bool:
-        connection = Connection.load(self.store, uid)
-        return connection is not None and connection.active
-
-    def _enqueue_refit(self, uid: str, job_id: str) -> None:
-        worker.enqueue(self.queue, "refit", uid, job_id=job_id)
-
-    def _get(self, key: str) -> str | None:
-        value = cast("bytes | None", self.redis.get(key))
-        return None if value is None else value.decode()
-
-
-@contextmanager
-def _queue_errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise QueueDown(f"Redis does not answer: {type(error).__name__}") from error
+    def _key(self, name: str) -> str:
+        return f"al:{self._uid}:{name}"

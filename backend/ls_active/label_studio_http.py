@@ -174,7 +174,7 @@ def _checked_url(url: str) -> str:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
         raise LabelStudioUnreachable(f"LABEL_STUDIO_URL is no address: {error}") from error
-    if parsed.userinfo:
+    if parsed.userinfo or "@" in url:
         raise LabelStudioUnreachable(
             "LABEL_STUDIO_URL must not hold a user or password: Label Studio reads our key from the"
             " same header"

@@ -27,7 +27,7 @@ from ls_active import predict_pool, schemas
 from ls_active.auth import Guard
 from ls_active.desk import react
 from ls_active.errors import BackendError, NotFound
-from ls_active.jobs import JobDesk
+from ls_active.job_desk import JobDesk
 from ls_active.service import Service
 from ls_active.settings import get_settings
 

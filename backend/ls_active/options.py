@@ -29,7 +29,9 @@ class Options(BaseModel):
     )
     min_labels: int = Field(2, ge=2, description="Labels (in two classes) before the first model.")
     retrain_after: int = Field(1, ge=1, description="New labels before the next model.")
-    min_interval: float = Field(5.0, ge=0, description="Seconds between publications, at least.")
+    min_interval: float = Field(
+        5.0, ge=0, allow_inf_nan=False, description="Seconds between publications, at least."
+    )
     head_size: int = Field(100, ge=1, le=5000, description="Tasks in the queue's head, at least.")
     keep_models: int = Field(20, ge=1, description="Model files kept; records are kept for ever.")
     on_contested: Literal["restore", "leave"] = Field(
@@ -79,7 +81,7 @@ def _as_mapping(raw: RawOptions) -> dict[str, Any]:
 def _from_json(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadOptions(f"options are not valid JSON ({error}). {valid()}") from None
     if isinstance(value, str):
         return _as_mapping(value)
@@ -95,7 +97,9 @@ def _from_lines(text: str) -> dict[str, Any]:
             continue
         key, separator, value = line.partition("=")
         if not separator:
-            raise BadOptions(f"options need `key=value` lines, got {line.strip()!r}. {valid()}")
+            raise BadOptions(
+                f"options need `key=value` lines, got {line.strip()[:60]!r}. {valid()}"
+            )
         pairs[key.strip()] = value.strip()
     return pairs
 
@@ -105,7 +109,7 @@ def _explain(error: ValidationError) -> str:
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            problems.append(f"unknown option {name!r}")
+            problems.append(f"unknown option {name[:60]!r}")
         else:
             problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}")
     return f"{'; '.join(problems)}. {valid()}"

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from active_learning import loop
-from active_learning.types import Queue, Reason
+from active_learning.types import Queue
 from ls_active import agenda, dataset
+from ls_active.audit_books import AuditBooks
 from ls_active.dataset import Dataset
 from ls_active.errors import LabelStudioRejected
 from ls_active.label_config import LabelConfig
@@ -25,14 +26,12 @@ from ls_active.mirror import Mirror
 from ls_active.models import ModelShelf, ModelVersion
 from ls_active.project import Connection, ProjectStatus
 from ls_active.publication import Publisher, items
-from ls_active.sync import Sync, SyncReport
+from ls_active.reader import SyncReport
+from ls_active.sync import Sync
 from ls_active.tags import Head
 from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
-
-HELD_AFTER = 86_400.0
-"""Seconds after which an audit task that nobody answers counts as skipped."""
 
 KEPT_PUBLICATIONS = 5
 """Older publications that may wait for an idle moment to be deleted."""
@@ -57,6 +56,23 @@ class Outcome:
     audit: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One project as just read from Label Studio, and what of it is learned.
+
+    `feature_key` names the features that the mirror holds; `contested` means that somebody else
+    steers the queue for now: publish nothing.
+    """
+
+    project: Project
+    config: LabelConfig
+    head: Head
+    mirror: Mirror
+    sync: Sync
+    feature_key: str
+    contested: bool
+
+
 class Refit:
     """One run over one connected project.
 
@@ -65,46 +81,22 @@ class Refit:
     shop : Workshop
     connection : Connection
         Active, and adopted.
-    project : Project
-        As just read from Label Studio.
-    config, head
-        What it asks, and what of that is learned.
-    mirror : Mirror
-    sync : Sync
-    feature_key : str
-        Names the features that the mirror holds.
+    subject : Subject
     force : bool
         Fit a new version whatever changed, and at once.
-    contested : bool
-        Somebody else steers the queue for now: publish nothing.
     """
 
     def __init__(
-        self,
-        shop: Workshop,
-        connection: Connection,
-        project: Project,
-        *,
-        config: LabelConfig,
-        head: Head,
-        mirror: Mirror,
-        sync: Sync,
-        feature_key: str,
-        force: bool,
-        contested: bool,
+        self, shop: Workshop, connection: Connection, subject: Subject, *, force: bool
     ) -> None:
-        self._shop = shop
         self.connection = connection
-        self._project = project
-        self._config = config
-        self._head = head
-        self._mirror = mirror
-        self._sync = sync
-        self._feature_key = feature_key
+        self._shop = shop
+        self._subject = subject
+        self._mirror = subject.mirror
         self._force = force
-        self._contested = contested
         self._options, _ = connection.options(shop.settings.options)
         self._shelf = ModelShelf(shop.store, shop.uid)
+        self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(
             shop.client,
             shop.store,
@@ -117,7 +109,7 @@ class Refit:
     def run(self) -> Outcome:
         """Do whatever is missing."""
         with self._shop.clock.stage("sync"):
-            report = self._sync.run()
+            report = self._subject.sync.run()
             data = self._load()
         self._count_what_was_resolved(data)
         record = self._last_record()
@@ -126,7 +118,9 @@ class Refit:
         current = self._current(data)
         publish = self._need_publication(data, record, current)
         left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
-        if left and not (fit.urgent or publish.urgent):
+        waits = left > 0 and not (fit.urgent or publish.urgent)
+        if waits:
+            self._prune(record)
             return self._outcome(data, current, record, report, left if fit or publish else None)
         if fit:
             current = self._fit(data, fit.why) or current
@@ -163,10 +157,10 @@ class Refit:
     def _load(self) -> Dataset:
         return dataset.load(
             self._mirror,
-            self._head,
+            self._subject.head,
             uid=self._shop.uid,
             seed=self._options.seed,
-            skip_queue=self._project.skip_queue,
+            skip_queue=self._subject.project.skip_queue,
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
@@ -177,25 +171,11 @@ class Refit:
             self.connection.save(self._shop.store)
 
     def _last_record(self) -> Mapping[str, Any] | None:
-        """Return the last publication since adopting, having learned what all of them audited."""
-        store, uid = self._shop.store, self._shop.uid
-        numbers = store.publications(uid)
-        seen = int(self._mirror.note("audits_seen") or 0)
-        record = None
-        for number in [n for n in numbers if n > seen] or numbers[-1:]:
-            record = store.publication(uid, number)
-            if record is not None:
-                self._remember_audits(number, record)
+        """Return the last publication, if it was since adopting."""
+        record = self._books.read_records()
         if record is None or record["published_at"] < self.connection.adopted_at:
             return None
         return record
-
-    def _remember_audits(self, number: int, record: Mapping[str, Any]) -> None:
-        pairs = zip(record["tasks"], record["reasons"], strict=True)
-        audits = [] if record["provisional"] else [t for t, why in pairs if why == Reason.AUDIT]
-        with self._mirror.transaction():
-            self._mirror.place_audits(audits, record["published_at"])
-            self._mirror.set_note("audits_seen", str(number))
 
     def _newest_manifest(self) -> Mapping[str, Any] | None:
         numbers = self._shop.store.loadable(self._shop.uid)
@@ -206,25 +186,24 @@ class Refit:
         current = self._shelf.current()
         if current is None or current.model.classes != data.pool.classes:
             return None
-        return current if current.manifest["features"] == self._feature_key else None
+        return current if current.manifest["features"] == self._subject.feature_key else None
 
     def _spent(self) -> float:
-        return sum(ProjectStatus.load(self._shop.store, self._shop.uid).timings.values())
+        timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
+        return sum(seconds for stage, seconds in timings.items() if stage != "wait")
 
     def _need_publication(
         self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
     ) -> agenda.Need:
-        if self._contested:
+        if self._subject.contested:
             return agenda.Need()
-        return agenda.need_publication(
-            data,
-            record,
-            self._options,
-            in_force=self._project.model_version,
+        standing = agenda.Standing(
             version=current.number if current else 0,
-            config=self._config.digest,
+            in_force=self._subject.project.model_version,
+            config=self._subject.config.digest,
             last_id=self._mirror.last_id(),
         )
+        return agenda.need_publication(data, record, self._options, standing)
 
     # What is missing
 
@@ -233,7 +212,7 @@ class Refit:
         self._shop.check()
         with self._shop.clock.stage("fit"):
             version = self._shelf.fit(
-                data, self._feature_key, self._options.seed, self._options.strategy
+                data, self._subject.feature_key, self._options.seed, self._options.strategy
             )
         logger.info(
             "project %s: fitted al-%d on %d labels (%s)",
@@ -255,7 +234,7 @@ class Refit:
                 queue = self._rank(data, current, record)
             content = items(
                 queue,
-                self._head,
+                self._subject.head,
                 prelabels=self._options.prelabels,
                 useful=bool(current and current.useful),
             )
@@ -263,7 +242,7 @@ class Refit:
                 published = self._publisher.publish(
                     current.number if current else 0,
                     content,
-                    self._config,
+                    self._subject.config,
                     why=why,
                     last_id=self._mirror.last_id(),
                     labels=data.labels,
@@ -274,7 +253,7 @@ class Refit:
                     raise
                 # One unknown task refuses them all: somebody deleted it while we worked.
                 with self._shop.clock.stage("sync"):
-                    self._sync.run()
+                    self._subject.sync.run()
                     data = self._load()
             else:
                 return data, published
@@ -283,8 +262,7 @@ class Refit:
     def _rank(
         self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
     ) -> Queue:
-        audits = self._mirror.audits()
-        resolved = data.pool.ids[data.pool.resolved]
+        resolved = int(np.count_nonzero(data.pool.resolved))
         pause = agenda.pause(self._options, self._spent())
         return loop.rank(
             data.pool,
@@ -293,8 +271,8 @@ class Refit:
             k=agenda.head_size(data.labels, record, self._options, now=time.time(), pause=pause),
             epsilon=self._options.audit_share,
             seed=self._options.seed,
-            n_resolved=max(len(resolved) - (self.connection.resolved_at_start or 0), 0),
-            audit_resolved=int(np.count_nonzero(np.isin(list(audits), resolved))),
+            n_resolved=max(resolved - (self.connection.resolved_at_start or 0), 0),
+            audit_resolved=self._books.resolved(data.pool),
         )
 
     def _evaluate(self, data: Dataset, current: ModelVersion | None) -> None:
@@ -307,15 +285,11 @@ class Refit:
         self._shop.check()
         with self._shop.clock.stage("evaluate"):
             estimate = loop.estimate_audit(
-                data.pool, seed=self._options.seed, held=self._held(data)
+                data.pool, seed=self._options.seed, held=self._books.held()
             )
         store.save_evaluation(
             uid, current.number, {"audit": asdict(estimate), "evaluated_at": time.time()}
         )
-
-    def _held(self, data: Dataset) -> list[int]:
-        before = time.time() - HELD_AFTER
-        return [task for task, placed_at in self._mirror.audits().items() if placed_at < before]
 
     def _prune(self, record: Mapping[str, Any] | None) -> None:
         if record is None or self._mirror.note("stale") is None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,7 +15,11 @@ class Settings(BaseSettings):
     """Read once from the environment (and a `.env` file beside the process)."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # It holds every secret there is.
     )
 
     label_studio_url: str = Field("", description="Where Label Studio answers, as we reach it.")
@@ -71,6 +76,15 @@ class Settings(BaseSettings):
         if level.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
             raise ValueError(f"must be DEBUG, INFO, WARNING or ERROR, got {level!r}")
         return level.upper()
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> Self:
+        # Half of them would leave the doors open, or lock out Label Studio, which sends both.
+        if bool(self.basic_auth_user) != bool(self.basic_auth_pass.get_secret_value()):
+            raise ValueError("BASIC_AUTH_USER and BASIC_AUTH_PASS go together, one is missing")
+        if ":" in self.basic_auth_user:
+            raise ValueError("BASIC_AUTH_USER must not contain a colon")
+        return self
 
     @property
     def local_dir(self) -> Path:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from ls_active import worker
 from ls_active.app import create_app
-from ls_active.jobs import JobDesk
+from ls_active.job_desk import JobDesk
 from ls_active.settings import Settings, as_environment, get_settings
 from ls_active.supervisor import Child, Process, Supervisor
 from ls_active.valkey import EmbeddedValkey
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 PROBE_EVERY = 60.0
 """Seconds between checks that our key works."""
 
-ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """Processes are how we use the cores: threads of numerical libraries would fight over them."""
 
 

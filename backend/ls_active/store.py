@@ -189,7 +189,7 @@ class Store:
         """Return the record of a publication, or None if it was never completed."""
         return self._read_json(self._folder(uid) / "publications" / f"{number:06d}.json")
 
-    # Below: bytes
+    # Bytes, below all of them
 
     def _folder(self, uid: str) -> PurePosixPath:
         return self._root / "projects" / check_uid(uid)

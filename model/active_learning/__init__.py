@@ -11,14 +11,7 @@ from active_learning.errors import (
     UnknownComponent,
 )
 from active_learning.loop import estimate_audit, fit, rank, restore
-from active_learning.registry import (
-    discover,
-    featurizer_for,
-    featurizers,
-    learners,
-    strategies,
-    strategy_named,
-)
+from active_learning.registry import discover, featurizer_for, strategy_named
 from active_learning.types import (
     UNLABELED,
     AuditEstimate,
@@ -55,13 +48,10 @@ __all__ = [
     "discover",
     "estimate_audit",
     "featurizer_for",
-    "featurizers",
     "fit",
     "interleave",
-    "learners",
     "rank",
     "restore",
-    "strategies",
     "strategy_named",
     "uniform_order",
 ]

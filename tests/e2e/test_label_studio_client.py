@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -349,6 +354,22 @@ class TestConnections:
         client.delete_webhook(made["id"])
         assert client.webhooks(project.id) == []
 
+    def test_a_backend_is_told_uid_and_host_and_stays_as_a_webhook(self, studio, client, project):
+        with _tiny_backend() as (url, asked):
+            made = client.connect_ml_backend(
+                project.id, url, "tiny", extra_params={"k": 9}, basic_auth=("me", "secret")
+            )
+            [setup, *_] = [body for path, body, _ in asked if path == "/setup"]
+            assert (setup["project"], setup["hostname"]) == (project.uid, studio.url)
+            assert setup["extra_params"] == {"k": 9}
+            assert {key for *_, key in asked} == {"Basic " + b64encode(b"me:secret").decode()}
+            assert client.project(project.id).model_version == "tiny"
+            assert [each["state"] for each in client.ml_backends(project.id)] == ["CO"]
+            client.delete_ml_backend(made["id"])
+        assert client.ml_backends(project.id) == []
+        assert [hook["url"] for hook in client.webhooks(project.id)] == [f"{url}/webhook"]
+        assert client.project(project.id).model_version == ""
+
     def test_a_dotless_host_gets_no_webhook(self, client, project):
         with pytest.raises(LabelStudioRejected, match="Enter a valid URL"):
             client.create_webhook(project.id, "http://backend:9090/webhook")
@@ -368,3 +389,30 @@ class TestConnections:
             project = client.create_project("blocked", LABEL_CONFIG)
             with pytest.raises(LabelStudioRejected, match="SSRF_PROTECTION_ENABLED=false"):
                 client.connect_ml_backend(project.id, "http://127.0.0.1:9", "local")
+
+
+@contextmanager
+def _tiny_backend() -> Iterator[tuple[str, list[tuple[str, dict, str | None]]]]:
+    """Answer health and setup; yield the address and what was asked: path, body, authorization."""
+    asked: list[tuple[str, dict, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            asked.append((self.path, json.loads(body or b"{}"), self.headers["Authorization"]))
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"model_version": "v1", "status": "UP"}')
+
+        do_GET = do_POST
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()

@@ -341,9 +341,10 @@ class TestTheAddress:
         with pytest.raises(LabelStudioUnreachable, match="LABEL_STUDIO_URL"):
             LabelStudioClient(url, KEY)
 
-    def test_credentials_in_it_are_refused_and_not_shown(self):
+    @pytest.mark.parametrize("url", ["http://me:hunter2@studio.example", "me:hunter2@studio"])
+    def test_credentials_in_it_are_refused_and_not_shown(self, url):
         with pytest.raises(LabelStudioUnreachable, match="user or password") as caught:
-            LabelStudioClient("http://me:hunter2@studio.example", KEY)
+            LabelStudioClient(url, KEY)
         assert "hunter2" not in str(caught.value)
 
     def test_a_slash_at_the_end_changes_nothing(self):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from rq.job import Job
 
 from ls_active import worker
 from ls_active.coalesce import Coalescer
+from ls_active.lock import Lock
 from ls_active.valkey import EmbeddedValkey
 from ls_active.worker import (
     EntryPoint,
@@ -66,6 +68,30 @@ def work_a_second(url: str) -> None:
     note(url, "began")
     time.sleep(1)
     note(url, "finished")
+
+
+def learn(url: str, uid: str) -> None:
+    """What a refit is to the protocol, and may die at any of its lines."""
+    with redis.Redis.from_url(url) as connection:
+        queue = make_queue(connection, Ours)
+        coalescer = Coalescer(
+            connection, lambda uid, job_id: enqueue(queue, "learn", url, uid, job_id=job_id)
+        )
+
+        def work(lock: Lock) -> None:
+            labels = connection.get("labels")
+            die_sometimes()
+            time.sleep(0.2)
+            lock.check()
+            connection.set("model", labels)
+            die_sometimes()
+
+        coalescer.serve(uid, work)
+
+
+def die_sometimes() -> None:
+    if random.random() < 0.15:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _private(url: str) -> None:
@@ -306,15 +332,16 @@ class TestTimer:
             wait_until(lambda: queue.count)
         assert not connection.exists("al:due")
 
-    def test_gives_back_the_job_of_a_dead_worker(self, url, connection, coalescer, queue):
-        with workers(url) as (process,):
-            enqueue(queue, "hang_once", url)
-            connection.blpop("horses", timeout=4)
-            process.kill()
-            process.join()
-        wait_until(queue.started_job_registry.get_expired_job_ids)
+    def test_gives_back_the_job_of_a_dead_worker(self, connection, coalescer, queue):
+        held = enqueue(queue, "note", UID, "")
+        dead = OurWorker(connection)
+        dead.prepare_execution(queue.fetch_job(held))
+        connection.hset(Ours.key_for(held), "status", "started")
+        connection.delete(queue.key)
+        for execution in connection.zrange(queue.started_job_registry.key, 0, -1):
+            connection.zadd(queue.started_job_registry.key, {execution: time.time() - 1})
         with self.running(coalescer, queue):
-            wait_until(lambda: queue.count)
+            wait_until(lambda: queue.job_ids == [held])
 
     def test_outlives_redis_and_says_so_once(self, caplog, tmp_path):
         caplog.set_level(logging.INFO)
@@ -331,3 +358,30 @@ class TestTimer:
                 coalescer.hint_later(UID, 0)
                 wait_until(lambda: connection.exists("hinted"))
         assert caplog.text.count("Redis does not answer") == 1
+
+
+@pytest.mark.slow
+def test_the_last_hint_is_served_whoever_is_killed(url, connection, queue):
+    """Three workers, one killed every 0.3 s, horses that kill themselves, hints all the while."""
+    coalescer = Coalescer(
+        connection, lambda uid, job_id: enqueue(queue, "learn", url, uid, job_id=job_id)
+    )
+    stop = threading.Event()
+    timer = threading.Thread(
+        target=run_timer, args=(coalescer, queue, lambda: [UID]), kwargs={"stop": stop}
+    )
+    timer.start()
+    with workers(url, 3) as team:
+        for burst in range(40):
+            for _ in range(25):
+                connection.incr("labels")
+                coalescer.hint(UID)
+            time.sleep(0.3)
+            victim = burst % len(team)
+            team[victim].kill()
+            team[victim].join()
+            team[victim] = processes.Process(target=run_worker, args=(url, OurWorker))
+            team[victim].start()
+        wait_until(lambda: connection.get("model") == b"1000", seconds=60)
+    stop.set()
+    timer.join()

@@ -45,15 +45,11 @@ def test_the_prior_holds_where_there_is_little_to_learn_from():
 
 
 def test_kept_only_where_it_helps_on_folds_left_out():
-    # Two folds that pull in opposite directions: each one's temperature hurts the other.
-    sure_and_right = np.array([[3.0, 0.0]] * 20), np.zeros(20, dtype=np.int64)
-    sure_and_wrong = np.array([[3.0, 0.0]] * 20), np.ones(20, dtype=np.int64)
-    logits = np.vstack([sure_and_right[0], sure_and_wrong[0]])
-    y = np.concatenate([sure_and_right[1], sure_and_wrong[1]])
-    assert fit_temperature(logits, y, np.repeat([0, 1], 20)) != 1.0
-    balanced, labels, _ = overconfident(200, 1.0, seed=1)
-    found = fit_temperature(balanced, labels, np.arange(200) % 5)
-    assert found == 1.0 or abs(np.log(found)) < 0.4
+    # Sure and right in one fold, sure and wrong in the other: what fits one hurts the other.
+    logits, y = np.array([[3.0, 0.0]] * 40), np.repeat([0, 1], 20)
+    assert fit_temperature(logits, y, y) == 1.0
+    mixed = np.tile([0, 1], 20)
+    assert fit_temperature(logits, y, mixed) > 2
 
 
 def test_unseen_classes_are_left_out():

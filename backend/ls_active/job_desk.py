@@ -1,0 +1,210 @@
+"""The desk where everybody who wants a job asks for one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import redis
+from redis.exceptions import RedisError
+
+from ls_active import label_config, options, tags, worker
+from ls_active.adoption import webhook_secret
+from ls_active.coalesce import Coalescer
+from ls_active.errors import BackendError, BadLabelConfig, NoWorkingKey, QueueDown
+from ls_active.metrics import QueueFigures
+from ls_active.project import Connection
+from ls_active.schemas import ACTIONS, SetupRequest, WebhookEvent
+from ls_active.service import Service
+from ls_active.settings import Settings
+from ls_active.store import Store
+from ls_active.workshop import connect
+
+logger = logging.getLogger(__name__)
+
+ADOPT_AFTER = 1.0
+"""Seconds from /setup to adopting: Label Studio writes the backend's row only after it."""
+
+PROBE_AFTER = 5.0
+"""Seconds from a hint to a second look: bulk deletes are announced before they are stamped."""
+
+
+class JobDesk:
+    """Everything that leads to a job. Knows Redis and the store, never Label Studio.
+
+    Parameters
+    ----------
+    settings : Settings
+    patient : bool
+        Wait for a slow Redis as jobs may; the web may not, and gives up within half a second.
+
+    Notes
+    -----
+    Methods raise QueueDown where Redis does not answer.
+    """
+
+    def __init__(self, settings: Settings, *, patient: bool = False) -> None:
+        self.settings = settings
+        self.store = Store(settings.data_dir)
+        self._service = Service(settings)
+        seconds = 5.0 if patient else 0.3
+        self.redis = redis.Redis.from_url(
+            settings.redis_url.get_secret_value(),
+            socket_connect_timeout=seconds,
+            socket_timeout=None if patient else seconds,
+        )
+        self.queue = worker.make_queue(self.redis)
+        self.coalescer = Coalescer(self.redis, self._enqueue_refit)
+
+    # What the web asks
+
+    def setup(self, request: SetupRequest, own_url: str) -> str:
+        """Note a connection that is new or changed; return the model version to answer with.
+
+        Raises
+        ------
+        BadLabelConfig, BadOptions, NoWorkingKey
+            On a new connection that could not work: Label Studio shows its admin a failure.
+        """
+        uid = request.project
+        parts = (request.label_config, request.extra_params, request.hostname, own_url)
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        try:
+            if self.get(f"al:{uid}:setup") != digest:
+                self._admit(request)
+                self._note_setup(uid, digest, own_url)
+        except RedisError as error:
+            # The answer is needed by annotators now; the same /setup comes again and again.
+            logger.warning("project %s: /setup not noted, Redis does not answer: %s", uid, error)
+        return self._service.model_version(uid)
+
+    def hint(self, event: WebhookEvent) -> bool:
+        """Note that something changed; False if nothing did that matters."""
+        uid = event.uid
+        if uid is None or event.action not in ACTIONS:
+            return False
+        with _queue_errors():
+            self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
+            self.hint_now(uid)
+            self.coalescer.hint_later(uid, PROBE_AFTER)
+        return True
+
+    def start_training(self, uid: str) -> str:
+        """Ask for a new version at once; return the id of the job that will make it."""
+        with _queue_errors():
+            self.coalescer.force(uid)
+            return self.hint_now(uid)
+
+    def hint_now(self, uid: str) -> str:
+        """Ask for a run over a project; return its job's id."""
+        with _queue_errors():
+            self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
+            return self.coalescer.hint(uid)
+
+    def webhook_secret(self, uid: str) -> str:
+        """Return what the project's webhook carries."""
+        return webhook_secret(self.settings, uid)
+
+    def knows(self, uid: str) -> bool:
+        """Return whether the project was ever connected here."""
+        return Connection.load(self.store, uid) is not None
+
+    def figures(self) -> QueueFigures:
+        """Return the state of the queue."""
+        with _queue_errors():
+            return QueueFigures(
+                queued=self.queue.count,
+                running=len(self.queue.started_job_registry),
+                failed=len(self.queue.failed_job_registry),
+                workers=worker.worker_count(self.redis),
+            )
+
+    # What the command line and the page ask
+
+    def poll(self, uid: str) -> None:
+        """Carry the loop of a project without a backend row in Label Studio."""
+        known = Connection.load(self.store, uid)
+        if known is None or not known.active:
+            Connection(uid).save(self.store)
+        self.hint_now(uid)
+
+    def ask(self, function: str, *arguments: str | int | None) -> str:
+        """Enqueue an entry point by its bare name; return the job's id."""
+        with _queue_errors():
+            return worker.enqueue(self.queue, function, *arguments)
+
+    def probe(self) -> None:
+        """Note for a minute or two whether our key works, so that /setup need not ask."""
+        try:
+            with connect(self.settings) as client:
+                client.check()
+        except BackendError as error:
+            verdict = str(error)
+        else:
+            verdict = ""
+        self.redis.set("al:probe", verdict, ex=150)
+
+    def active_projects(self) -> list[str]:
+        """Return the projects to look after."""
+        known = ((uid, Connection.load(self.store, uid)) for uid in self.store.projects())
+        return [uid for uid, connection in known if connection and connection.active]
+
+    # Connecting
+
+    def _admit(self, request: SetupRequest) -> None:
+        """Refuse a new connection that could not work; what is wrong with a live one is on status."""
+        if self.is_active(request.project):
+            return
+        self._refuse_without_head(request.label_config)
+        options.parse(self.settings.options, request.extra_params)
+        problem = self._key_problem()
+        if problem:
+            raise NoWorkingKey(problem)
+
+    def _refuse_without_head(self, xml: str) -> None:
+        if not xml.strip():
+            return
+        config = label_config.parse(xml)
+        plan = tags.plan(config)
+        if plan.head is None and not config.empty:
+            raise BadLabelConfig(f"nothing in the label config is learned: {plan.reasons}")
+
+    def _key_problem(self) -> str:
+        if not self.settings.label_studio_url:
+            return "LABEL_STUDIO_URL is not set where this backend runs"
+        if not self.settings.label_studio_api_key.get_secret_value():
+            return "LABEL_STUDIO_API_KEY is not set where this backend runs"
+        return self.get("al:probe") or ""
+
+    def _note_setup(self, uid: str, digest: str, own_url: str) -> None:
+        pipe = self.redis.pipeline()
+        pipe.set(f"al:{uid}:look", own_url)
+        pipe.set(f"al:{uid}:setup", digest)
+        pipe.execute()
+        self.coalescer.hint_later(uid, ADOPT_AFTER)
+
+    def is_active(self, uid: str) -> bool:
+        """Return whether a project is connected now."""
+        connection = Connection.load(self.store, uid)
+        return connection is not None and connection.active
+
+    def _enqueue_refit(self, uid: str, job_id: str) -> None:
+        worker.enqueue(self.queue, "refit", uid, job_id=job_id)
+
+    def get(self, key: str) -> str | None:
+        """Return a text kept in Redis."""
+        value = cast("bytes | None", self.redis.get(key))
+        return None if value is None else value.decode()
+
+
+@contextmanager
+def _queue_errors() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise QueueDown(f"Redis does not answer: {type(error).__name__}") from error
