@@ -32,13 +32,11 @@ DUE = "al:due"
 # The count starts at the server's clock in microseconds, not at 1: a Redis that was wiped counts
 # on above every number that a job may still hold, so old numbers never pass for new hints.
 _HINT = """
-local counts = tonumber(ARGV[3]) == 1
 if redis.call('EXISTS', KEYS[1]) == 0 then
   local now = redis.call('TIME')
   redis.call('SET', KEYS[1], now[1] .. string.format('%06d', tonumber(now[2])))
-  counts = true
 end
-if counts then redis.call('INCR', KEYS[1]) end
+if ARGV[3] == '1' then redis.call('INCR', KEYS[1]) end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return ARGV[1] end
 return redis.call('GET', KEYS[2])
 """

@@ -29,10 +29,16 @@ RECOUNT_AFTER = 10.0
 
 @dataclass(frozen=True)
 class Result:
-    """What the caller must know: whether annotations came, and what waits for its turn."""
+    """What the caller must know.
+
+    How many tasks got annotations, in how many seconds something that waits for its turn is due,
+    which label config was read, and since when somebody waits for this.
+    """
 
     annotated: int = 0
     again_in: float | None = None
+    label_config: str = ""
+    asked_at: float = 0.0
 
 
 def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
@@ -148,7 +154,7 @@ def _refit(
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
     waits = [] if outcome.report.complete else [RECOUNT_AFTER]
     waits += [] if outcome.again_in is None else [outcome.again_in]
-    return Result(outcome.report.annotated, min(waits, default=None))
+    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
 
 
 def _facts(
@@ -182,10 +188,10 @@ def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, st
             "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
         )
     if outcome.version is None:
+        have = f"{data.labels} labels in {data.classes_seen} classes"
         return (
             State.WAITING,
-            f"{data.labels} labels in {data.classes_seen} classes; the first model needs {needed} "
-            "labels in 2 classes",
+            f"{have}; the first model needs {needed} labels in 2 classes",
             "label the tasks of the queue: press Label All Tasks",
         )
     return State.READY, f"{data.askable} tasks wait for a label", ""

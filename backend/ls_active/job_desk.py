@@ -12,17 +12,20 @@ from typing import cast
 
 import redis
 from redis.exceptions import RedisError
+from rq.job import JobStatus
 
 from ls_active import label_config, options, tags, worker
 from ls_active.adoption import webhook_secret
 from ls_active.coalesce import Coalescer
 from ls_active.errors import BackendError, BadLabelConfig, NoWorkingKey, QueueDown
 from ls_active.metrics import QueueFigures
+from ls_active.options import RawOptions
 from ls_active.project import Connection
-from ls_active.schemas import ACTIONS, SetupRequest, WebhookEvent
+from ls_active.schemas import ACTIONS, Action, SetupRequest, WebhookEvent
 from ls_active.service import Service
 from ls_active.settings import Settings
 from ls_active.store import Store
+from ls_active.values import digest_of
 from ls_active.workshop import connect
 
 logger = logging.getLogger(__name__)
@@ -89,6 +92,8 @@ class JobDesk:
         if uid is None or event.action not in ACTIONS:
             return False
         with _queue_errors():
+            if event.action == Action.PROJECT_UPDATED and self._knows_config(event):
+                return False
             self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
             self.hint_now(uid)
             self.coalescer.hint_later(uid, PROBE_AFTER)
@@ -126,17 +131,38 @@ class JobDesk:
 
     # What the command line and the page ask
 
-    def poll(self, uid: str) -> None:
+    def poll(self, uid: str, extra_params: RawOptions = None) -> None:
         """Carry the loop of a project without a backend row in Label Studio."""
         known = Connection.load(self.store, uid)
         if known is None or not known.active:
-            Connection(uid).save(self.store)
+            known = Connection(uid)
+        known.but(extra_params=extra_params or known.extra_params).save(self.store)
         self.hint_now(uid)
 
     def ask(self, function: str, *arguments: str | int | None) -> str:
         """Enqueue an entry point by its bare name; return the job's id."""
         with _queue_errors():
             return worker.enqueue(self.queue, function, *arguments)
+
+    def failure(self, job_id: str) -> str:
+        """Return the last words of a job that failed for good; empty of any other."""
+        with _queue_errors():
+            job = self.queue.fetch_job(job_id)
+            if job is None or job.get_status() != JobStatus.FAILED:
+                return ""
+            result = job.latest_result()
+        words = result.exc_string if result else None
+        return (words or "it does not say why").strip().splitlines()[-1]
+
+    def is_deaf(self, uid: str) -> bool:
+        """Return whether annotations came lately that no webhook told us of."""
+        with _queue_errors():
+            return bool(self.redis.exists(f"al:{uid}:deaf"))
+
+    def ticked(self) -> bool:
+        """Return whether a timer ticked within 14 s; it ticks every 15 s."""
+        with _queue_errors():
+            return bool(self.redis.exists("al:tick"))
 
     def probe(self) -> None:
         """Note for a minute or two whether our key works, so that /setup need not ask."""
@@ -151,13 +177,17 @@ class JobDesk:
 
     def active_projects(self) -> list[str]:
         """Return the projects to look after."""
-        known = ((uid, Connection.load(self.store, uid)) for uid in self.store.projects())
-        return [uid for uid, connection in known if connection and connection.active]
+        return [uid for uid in self.store.projects() if self.is_active(uid)]
+
+    def _knows_config(self, event: WebhookEvent) -> bool:
+        """Return whether an update is no news: mostly, it is our own that comes back."""
+        assert event.project is not None  # noqa: S101 - it has a uid; tells the type checker
+        return self.get(f"al:{event.uid}:config") == digest_of(event.project.label_config).hex()
 
     # Connecting
 
     def _admit(self, request: SetupRequest) -> None:
-        """Refuse a new connection that could not work; what is wrong with a live one is on status."""
+        """Refuse a new connection that could not work; a live one says so on its status."""
         if self.is_active(request.project):
             return
         self._refuse_without_head(request.label_config)

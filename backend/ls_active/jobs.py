@@ -10,18 +10,20 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import cast
 
 from active_learning.errors import ActiveLearningError
 from ls_active.adoption import Adoption
 from ls_active.converge import Result, converge
-from ls_active.job_desk import JobDesk
 from ls_active.errors import BackendError, LockLost
+from ls_active.job_desk import JobDesk
 from ls_active.lock import Lock
 from ls_active.models import ModelShelf
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
+from ls_active.values import digest_of
 from ls_active.workshop import Workshop, connect
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,15 @@ def disconnect(uid: str) -> None:
     run = _Run(_desk(), uid)
     with run.held() as lock:
         run.let_go(lock)
+
+
+def mend(uid: str) -> None:
+    """Put webhook, sampling and queue right at once, whoever changed them."""
+    desk = _desk()
+    run = _Run(desk, uid)
+    with run.held() as lock:
+        run.mend(lock)
+    desk.hint_now(uid)
 
 
 @cache
@@ -128,6 +139,18 @@ class _Run:
             shop.say(State.DISCONNECTED, "sampling and model version are what they were")
         self._redis.delete(self._key("setup"))
 
+    def mend(self, lock: Lock) -> None:
+        """Mend the webhook while holding the project; the next run puts back the rest at once."""
+        connection = Connection.load(self._desk.store, self._uid)
+        if connection is None or not connection.active:
+            return
+        with connect(self._desk.settings) as client:
+            shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
+            adoption = Adoption(shop, connection)
+            if client.project(connection.project_id).uid == self._uid:
+                adoption.mend_webhook()
+        adoption.connection.but(contested_at=0.0).save(self._desk.store)
+
     def _converge(self, lock: Lock, *, force: bool, look: bool) -> Result:
         coalescer, uid = self._desk.coalescer, self._uid
         seen = coalescer.wanted(uid)
@@ -143,7 +166,8 @@ class _Run:
             )
             if asked:
                 shop.clock.seconds["wait"] = round(max(time.time() - float(asked), 0.0), 4)
-            return converge(shop, force=force, look=look)
+            result = converge(shop, force=force, look=look)
+            return replace(result, asked_at=float(asked or time.time()))
 
     def _fail(self, why: str) -> None:
         failures = self._redis.incr(self._key("failures"))
@@ -163,9 +187,14 @@ class _Run:
             self._redis.delete(self._key("deaf"))
         elif result.annotated:
             self._redis.set(self._key("deaf"), 1, ex=DEAF_FOR)
+        if result.label_config:
+            digest = digest_of(result.label_config).hex()
+            self._redis.set(self._key("config"), digest, ex=86_400)
         polls = connection.polling or self._redis.exists(self._key("deaf"))
         self._desk.coalescer.hint_later(self._uid, POLL_EVERY if polls else RECONCILE_EVERY)
         if result.again_in is not None:
+            # What was asked for still waits, and since then.
+            self._redis.set(self._key("asked"), result.asked_at, nx=True, ex=3600)
             self._desk.coalescer.hint_later(self._uid, result.again_in)
 
     def _key(self, name: str) -> str:

@@ -75,5 +75,9 @@ class LabelStudioConnections:
         return dict(self.http.json("POST", "/api/ml", body=body))
 
     def delete_ml_backend(self, backend_id: int) -> None:
-        """Disconnect a backend; its webhook and its predictions stay."""
+        """Disconnect a backend; its webhook and its predictions stay.
+
+        A ``model_version`` that is its title is emptied by Label Studio, but not if its process
+        has deleted a project before (that switches the handler off): set it yourself.
+        """
         self.http.json("DELETE", f"/api/ml/{backend_id}")

@@ -107,6 +107,7 @@ class ProjectReference(Wire):
 
     id: int = Field(ge=1, lt=10**18)
     created_at: AwareDatetime = Field(ge=datetime(1970, 1, 1, tzinfo=UTC))
+    label_config: str = ""
 
     @property
     def uid(self) -> str:

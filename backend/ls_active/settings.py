@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     )
     max_body_mb: int = Field(256, ge=1, description="Largest request body in MiB.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    label_studio_venv: Path | None = Field(
+        None, description="A virtual environment with Label Studio in it, for `demo` to use."
+    )
 
     @field_validator("label_studio_url", "public_url")
     @classmethod

@@ -55,7 +55,7 @@ def spread(X: Features, k: int, *, rng: np.random.Generator, asked: Ints | None 
     Yuan, Lin & Boyd-Graber (2020), Cold-start active learning through self-supervised language
     modeling. EMNLP.
     """
-    done = np.empty(0, dtype=np.int64) if asked is None else asked
+    done = np.asarray([] if asked is None else asked, dtype=np.int64)
     sample = _sample(X.shape[0], done, rng)
     points = _embed(X[sample], rng)
     filled = np.flatnonzero(np.linalg.norm(points, axis=1) > 0)

@@ -1,4 +1,4 @@
-"""The real Label Studio that demo and tests run: it comes up, goes on, and leaves nothing behind."""
+"""The Label Studio that demo and tests run: it comes up, goes on, and leaves nothing behind."""
 
 from __future__ import annotations
 

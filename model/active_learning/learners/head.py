@@ -20,7 +20,7 @@ labels: accuracy .68 .84 .96 at C = 10, .73 .87 .96 at 30, .76 .88 .96 at 100; w
 labels wrong, or on twelve-word texts, 30 and 100 were no worse up to 300 labels, half a point
 worse at 1 000. The temperature mends what it does to the probabilities."""
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-6
 """On the gradient. Newton steps get there in five or six; L-BFGS took 65 iterations, four times
 as long."""
 
@@ -28,19 +28,20 @@ MAX_ITERATIONS = 200
 
 
 class Head(NamedTuple):
-    """One row of weights a class that had labels.
+    """One row of weights a class that had labels: `seen` is (s,), `coef` (s, r).
 
-    `seen` is (s,), `coef` (s, r), `intercept` (s,).
+    There is no intercept. It would learn first of all how often we asked for which class: without
+    one, accuracy at 10 to 50 random labels was 5 to 12 points higher on three text pools, the same
+    at 300, and no lower with a class of 5 % or 20 % against the rest.
     """
 
     seen: Ints
     coef: Floats
-    intercept: Floats
 
     def logits(self, rows: Features, n_classes: int) -> Floats:
         """Return ``(m, n_classes)`` logits, ``-inf`` for classes without labels."""
         logits = np.full((rows.shape[0], n_classes), -np.inf)
-        logits[:, self.seen] = rows @ self.coef.T + self.intercept
+        logits[:, self.seen] = rows @ self.coef.T
         return logits
 
 
@@ -51,22 +52,22 @@ def fit_head(rows: Features, y: Ints, *, start: Head | None = None) -> Head:
     """
     regression = LogisticRegression(
         C=C,
+        fit_intercept=False,
         solver="newton-cg",
         tol=TOLERANCE,
         max_iter=MAX_ITERATIONS,
         warm_start=start is not None,
     )
     if start is not None:
-        regression.coef_, regression.intercept_ = _as_one_against_other(start)
+        regression.coef_ = _as_one_against_other(start)
+        regression.intercept_ = np.zeros(len(regression.coef_))
     with warnings.catch_warnings():
         # A search that stops short, at float32's last digit, still leaves a usable head.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", OptimizeWarning)
         regression.fit(rows, y)
-    coef, intercept = regression.coef_, regression.intercept_
-    if len(coef) == 1:
-        coef, intercept = np.vstack([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2
-    return Head(regression.classes_, coef, intercept)
+    coef = regression.coef_
+    return Head(regression.classes_, np.vstack([-coef, coef]) / 2 if len(coef) == 1 else coef)
 
 
 def out_of_fold(rows: Features, y: Ints, fold_of: Ints, n_classes: int) -> tuple[Floats, Ints]:
@@ -120,8 +121,6 @@ def choose_folds(
     return None
 
 
-def _as_one_against_other(head: Head) -> tuple[Floats, Floats]:
+def _as_one_against_other(head: Head) -> Floats:
     # scikit-learn fits two classes as one row of weights.
-    if len(head.seen) > 2:
-        return head.coef, head.intercept
-    return head.coef[1:] - head.coef[:1], head.intercept[1:] - head.intercept[:1]
+    return head.coef if len(head.seen) > 2 else head.coef[1:] - head.coef[:1]

@@ -32,7 +32,6 @@ FIELDS: Mapping[str, tuple[str, int]] = {
     "seen": ("i", 1),
     "columns": ("i", 1),
     "coef": ("f", 2),
-    "intercept": ("f", 1),
     "weights": ("f", 1),
     "temperature": ("f", 0),
     "n_labels": ("i", 0),
@@ -52,7 +51,7 @@ class LinearModel:
         The classes that had labels.
     columns : (c,) int32
         Feature columns the labelled rows use; any other column has weight zero.
-    coef, intercept : (s, c) and (s,) float32
+    coef : (s, c) float32
         On weighted rows of unit length.
     weights : (d,) float32
         The inverse document frequency of every column: a column without a coefficient still
@@ -69,13 +68,12 @@ class LinearModel:
     seen: NDArray[np.int32]
     columns: NDArray[np.int32]
     coef: NDArray[np.float32]
-    intercept: NDArray[np.float32]
     weights: NDArray[np.float32]
     temperature: float
     n_labels: int
 
     def predict_proba(self, X: Features) -> Floats:
-        """Return ``(m, k)`` probabilities; an empty row gets those of the intercept.
+        """Return ``(m, k)`` probabilities; an empty row gets equal ones.
 
         Raises
         ------
@@ -139,7 +137,7 @@ class LinearModel:
         else:
             products = X[:, self.columns] @ self._table[:-1]
         logits = np.full((X.shape[0], len(self.classes)), -np.inf)
-        logits[:, self.seen] = products / norms[:, None] + self.intercept
+        logits[:, self.seen] = products / norms[:, None]
         return logits
 
 
@@ -180,7 +178,6 @@ def fit_linear(pool: Pool, *, previous: LinearModel | None = None, seed: int = 0
             seen=head.seen.astype(np.int32),
             columns=basis.columns,
             coef=basis.lift(head.coef),
-            intercept=head.intercept.astype(np.float32),
             weights=weights,
             temperature=temperature,
             n_labels=len(y),
@@ -202,7 +199,7 @@ def _start(basis: Basis, y: Ints, previous: LinearModel | None) -> Head | None:
     if previous is None or not np.array_equal(previous.seen, np.unique(y)):
         return None
     coef = basis.project(previous.coef_on(basis.columns))
-    return Head(previous.seen.astype(np.int64), coef, previous.intercept)
+    return Head(previous.seen.astype(np.int64), coef)
 
 
 def _check_arrays(arrays: Mapping[str, NDArray[Any]], n_classes: int) -> None:
@@ -218,7 +215,6 @@ def _check_arrays(arrays: Mapping[str, NDArray[Any]], n_classes: int) -> None:
     seen, columns, coef = arrays["seen"], arrays["columns"], arrays["coef"]
     fits = (
         coef.shape == (len(seen), len(columns))
-        and arrays["intercept"].shape == seen.shape
         and _ascending_below(seen, n_classes)
         and _ascending_below(columns, len(arrays["weights"]))
         and arrays["temperature"] > 0

@@ -1,0 +1,45 @@
+# Every target is one command that works as well without make, with .venv/bin on the PATH.
+VENV := $(or $(VIRTUAL_ENV),.venv)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+.DEFAULT_GOAL := help
+.PHONY: help install label-studio demo test test-slow test-all lint fmt bench lock check
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: ## Install all that requirements-dev.lock pins into .venv, or the active environment
+	@sh scripts/install.sh $(VENV)
+
+label-studio: install ## Install the Label Studio that demo and tests run (once; some minutes)
+	@python -c 'from tests.harness.label_studio import installation; installation()'
+
+demo: install ## Run a Label Studio with real texts and the loop; LABELS=60 has a script label them
+	@ls-active demo $(if $(LABELS),--labels $(LABELS))
+
+test: label-studio ## Run the tests, with a real Label Studio (minutes)
+	pytest -m "not slow"
+
+test-slow: label-studio ## Run the tests that take longer
+	pytest -m slow
+
+test-all: label-studio ## Run all tests
+	pytest
+
+lint: install ## Check style, types and imports
+	ruff check && ruff format --check && mypy && lint-imports
+
+fmt: install ## Format the code and mend what can be mended
+	ruff format && ruff check --fix
+
+bench: install ## Measure ours beside label-studio-ml's own server, and Label Studio with and without us
+	python -m tests.bench
+
+lock: install ## Pin the newest allowed versions anew; UPGRADE=--upgrade moves all of them
+	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
+	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+
+check: lint test-all ## All that has to pass before a change is merged

@@ -1,0 +1,96 @@
+"""What all tests share: a clean environment, one Label Studio, one service, projects of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ls_active.label_studio import LabelStudioClient
+from ls_active.settings import Settings, get_settings
+from ls_active.studio import Studio
+from tests.harness.case import Case
+from tests.harness.data import Labelled, short_texts
+from tests.harness.label_studio import add_user, label_studio
+from tests.harness.stack import Stack, serve
+
+E2E = Path(__file__).parent / "e2e"
+
+CaseMaker = Callable[..., Case]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what needs a Label Studio last, and what is slow only when asked for."""
+    for item in items:
+        if E2E in item.path.parents:
+            item.add_marker("e2e")
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
+    if not config.option.markexpr:
+        skip = pytest.mark.skip(reason="slow: ask for it with -m, as in `-m slow`")
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Keep the machine's settings, and a `.env` beside the tests, out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(name.upper(), raising=False)
+            patch.delenv(name, raising=False)
+        patch.setitem(Settings.model_config, "env_file", None)
+        get_settings.cache_clear()
+        yield
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Return a Label Studio that all tests share; projects do not know of each other."""
+    with label_studio(tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(studio: Studio) -> Iterator[LabelStudioClient]:
+    """Return its administrator, who is an annotator as well."""
+    with LabelStudioClient(studio.url, studio.api_key) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def colleague(studio: Studio) -> Iterator[LabelStudioClient]:
+    """Return a second annotator."""
+    with LabelStudioClient(studio.url, add_user(studio, "colleague@example.com")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def stack(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Return our service for that Label Studio; for tests that do it no harm."""
+    with serve(tmp_path_factory.mktemp("service"), studio.url, studio.api_key) as running:
+        yield running
+
+
+@pytest.fixture
+def make_case(client: LabelStudioClient, request: pytest.FixtureRequest) -> Iterator[CaseMaker]:
+    """Return what makes projects under test; they are gone afterwards."""
+    made: list[Case] = []
+
+    def make(
+        stack: Stack | None = None,
+        *,
+        texts: int | Sequence[Labelled] = 200,
+        by: LabelStudioClient = client,
+        **fields: Any,
+    ) -> Case:
+        service = stack or request.getfixturevalue("stack")
+        pairs = short_texts(texts) if isinstance(texts, int) else texts
+        made.append(Case.create(by, service, request.node.name[:50], pairs, **fields))
+        return made[-1]
+
+    yield make
+    for case in made:
+        case.client.delete_project(case.id)

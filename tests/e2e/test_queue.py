@@ -1,0 +1,176 @@
+"""Annotators get the tasks in our order, from the first one on and while the queue moves."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+
+from ls_active.adoption import SECRET_HEADER
+from tests.harness.case import Case
+from tests.harness.data import short_texts
+from tests.harness.label_studio import Annotator, data_manager_action, start_training
+
+NEVER = 1_000
+"""A `min_labels` that is never reached: the queue stays as it is."""
+
+
+def number(name: str) -> int:
+    return int(name.rpartition(".")[2])
+
+
+class TestTheFirstQueue:
+    def test_connecting_through_the_api_is_enough(self, make_case):
+        case = make_case(texts=200)
+        case.connect(min_labels=NEVER)
+        assert case.project.sampling == "Uncertainty sampling"
+        record = case.queue()
+        assert not record["provisional"]
+        [hook] = case.client.webhooks(case.id)
+        assert (hook["url"], hook["is_active"]) == (f"{case.stack.url}/webhook", True)
+        assert len(hook["headers"][SECRET_HEADER]) == 64
+        served = case.annotator().label_with(case.answer, 20)
+        assert [task["id"] for task in served] == record["tasks"][:20]
+
+    def test_two_annotators_get_the_best_that_the_other_has_not(self, make_case, colleague):
+        case = make_case(texts=200)
+        case.connect(min_labels=NEVER)
+        order = case.queue()["tasks"]
+        couple = [case.annotator(), case.annotator(colleague)]
+        taken: list[int] = []
+        open_tasks = [self._take(annotator, order, taken) for annotator in couple]
+        for turn in range(20):
+            # The second annotator is slower: one task to two of the other.
+            who = 1 if turn % 3 == 2 else 0
+            couple[who].submit(open_tasks[who], case.truth[open_tasks[who]])
+            open_tasks[who] = self._take(couple[who], order, taken)
+        assert taken == order[:22]
+
+    def _take(self, annotator: Annotator, order: list[int], taken: list[int]) -> int:
+        task = annotator.next()
+        assert task is not None
+        best = next(candidate for candidate in order if candidate not in taken)
+        assert task["id"] == best
+        taken.append(best)
+        return best
+
+
+class TestTheQueueMoves:
+    def test_annotators_loop_while_it_is_swapped(self, make_case, colleague):
+        """Every task served was of a publication in force while it was asked for."""
+        case = make_case(texts=400)
+        case.connect(min_interval=0)
+        first = number(case.project.model_version)
+        enough = Event()
+        served: list[tuple[int, int, int]] = []
+
+        def annotate(annotator: Annotator) -> None:
+            while not enough.is_set():
+                before = number(case.project.model_version)
+                task = annotator.next()
+                assert task is not None
+                served.append((task["id"], before, number(case.project.model_version)))
+                annotator.submit(task["id"], case.answer(task))
+
+        with ThreadPoolExecutor(2) as pool:
+            loops = [
+                pool.submit(annotate, case.annotator()),
+                pool.submit(annotate, case.annotator(colleague)),
+            ]
+            try:
+                case.wait_until(
+                    lambda: any(loop.done() for loop in loops) or _labels(case) >= 30, 90
+                )
+            finally:
+                enough.set()
+            for loop in loops:
+                loop.result()
+        records = {record["publication"]: record for record in case.publications()}
+        moved = [record["labels"] for record in records.values() if record["publication"] > first]
+        assert any(10 <= labels < 20 for labels in moved)
+        assert any(20 <= labels < 30 for labels in moved)
+        assert moved[-1] >= 30
+        outside = [
+            (task, before, after)
+            for task, before, after in served
+            if not any(
+                task in records[between]["tasks"]
+                for between in range(before, after + 1)
+                if between in records
+            )
+        ]
+        assert outside == []
+
+    def test_start_training_makes_a_new_version(self, make_case):
+        case = make_case(texts=60)
+        case.connect(min_interval=0)
+        case.label_both_ways(6)
+        case.wait_learned()
+        [*_, newest] = case.versions
+        start_training(case.client, case.backend)
+        case.wait_until(lambda: case.in_force(newest + 1))
+        assert case.learned()
+
+    def test_tasks_imported_later_enter_it(self, make_case):
+        texts = short_texts(50, seed=3)
+        case = make_case(texts=texts[:30])
+        case.connect(min_interval=0)
+        assert set(case.queue()["tasks"]) == set(case.truth)
+        case.label_both_ways(4)
+        case.wait_learned()
+        late = case.add(texts[30:])
+        case.wait_until(lambda: set(late) <= set(case.queue()["tasks"]))
+
+    def test_predictions_retrieved_by_hand_stay_and_do_not_slow_the_swap(self, make_case):
+        case = make_case(texts=330)
+        case.connect(min_interval=0)
+        case.label_both_ways(6)
+        case.wait_learned()
+        version = f"al-{case.versions[-1]}"
+        unlabelled = [task for task in case.truth if task not in case.said()][:300]
+        data_manager_action(case.client, case.id, "retrieve_tasks_predictions", unlabelled)
+        assert case.retrieved()[version] == 300
+        before = number(case.project.model_version)
+        case.label(1)
+        case.wait_until(lambda: number(case.project.model_version) > before, 20)
+        case.wait_learned()
+        case.wait_until(lambda: len(case.retrieved()) <= 4, 60)
+        assert case.retrieved()[version] == 300
+
+    def test_an_annotator_who_skips_everything_gets_no_random_task(self, make_case):
+        case = make_case(texts=300)
+        case.connect(min_interval=0)
+        annotator = case.annotator()
+        served = []
+        for _ in range(150):
+            before = number(case.project.model_version)
+            task = annotator.next()
+            assert task is not None
+            served.append((task["id"], before, number(case.project.model_version)))
+            annotator.skip(task["id"])
+        records = {record["publication"]: set(record["tasks"]) for record in case.publications()}
+        for task, before, after in served:
+            around = [records.get(between, set()) for between in range(before, after + 1)]
+            assert any(task in tasks for tasks in around), (task, before, after)
+
+    @pytest.mark.parametrize("share", [0.25])
+    def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case, share):
+        case = make_case(texts=100)
+        case.connect(min_interval=0, audit_share=share)
+        annotator = case.annotator()
+        audited = 0
+        for done in range(1, 17):
+            record = case.queue()
+            task = annotator.next()
+            assert task is not None
+            place = record["tasks"].index(task["id"])
+            audited += record["reasons"][place] == "audit"
+            assert abs(audited - share * done) <= 1
+            annotator.submit(task["id"], case.answer(task))
+            if len(set(case.said().values())) > 1:
+                case.wait_learned()
+
+
+def _labels(case: Case) -> int:
+    return int(case.publications()[-1]["labels"])
