@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import redis
+
 from ls_active.valkey import EmbeddedValkey
 
 
@@ -23,9 +25,15 @@ def fresh_valkey() -> Iterator[str]:
         yield server.url
 
 
-def wait_until(true: Callable[[], object], seconds: float = 20.0) -> None:
+def wait_until(true: Callable[[], object], seconds: float = 60.0) -> None:
     """Return once the condition holds; fail when it does not in so many seconds."""
     ends = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < ends, "it did not happen in time"
         time.sleep(0.01)
+
+
+def pop(connection: redis.Redis, key: str) -> bytes:
+    """Wait for a value in a list and take it; BLPOP would end with the socket's timeout."""
+    wait_until(lambda: connection.exists(key))
+    return connection.lpop(key)

@@ -56,8 +56,18 @@ def need_fit(
 
 @dataclass(frozen=True)
 class Standing:
-    """Where things stand: the version in force here (0 before the first), the model version that
-    Label Studio names, the digest of the label config, and the newest task.
+    """Where things stand.
+
+    Attributes
+    ----------
+    version : int
+        In force here; 0 before the first.
+    in_force : str
+        The model version that Label Studio names.
+    config : str
+        Digest of the label config.
+    last_id : int
+        The newest task.
     """
 
     version: int

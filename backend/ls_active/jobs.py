@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
-from typing import cast
 
 from active_learning.errors import ActiveLearningError
 from ls_active.adoption import Adoption
@@ -154,7 +153,8 @@ class _Run:
     def _converge(self, lock: Lock, *, force: bool, look: bool) -> Result:
         coalescer, uid = self._desk.coalescer, self._uid
         seen = coalescer.wanted(uid)
-        asked = cast("bytes | None", self._redis.getdel(self._key("asked")))
+        asked = self._desk.get(self._key("asked"))
+        self._redis.delete(self._key("asked"))
         with connect(self._desk.settings) as client:
             shop = Workshop(
                 uid,

@@ -10,6 +10,7 @@ from active_learning.features import (
     document_frequency,
     inverse_document_frequency,
     is_sparse,
+    stored_values,
     weigh,
 )
 from active_learning.types import Features, Floats, Ints
@@ -56,24 +57,23 @@ def spread(X: Features, k: int, *, rng: np.random.Generator, asked: Ints | None 
     modeling. EMNLP.
     """
     done = np.asarray([] if asked is None else asked, dtype=np.int64)
-    sample = _sample(X.shape[0], done, rng)
+    filled = np.flatnonzero(stored_values(X))
+    sample = _sample(filled, done, rng)
     points = _embed(X[sample], rng)
-    filled = np.flatnonzero(np.linalg.norm(points, axis=1) > 0)
-    covered = np.flatnonzero(np.isin(sample[filled], done))
-    central = _nested(points[filled], k, covered, rng)
-    first = sample[filled[central]]
-    empty = np.setdiff1d(sample, sample[filled])
-    rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([first, done, empty]))
-    leftovers = np.concatenate([rng.permutation(rest), np.setdiff1d(empty, done)])
-    return np.asarray(np.concatenate([first, leftovers])[:k], dtype=np.int64)
+    covered = np.flatnonzero(np.isin(sample, done))
+    first = sample[_nested(points, k, covered, rng)]
+    rest = np.setdiff1d(np.arange(X.shape[0]), np.concatenate([first, done]))
+    empty = ~np.isin(rest, filled)
+    order = np.concatenate([first, rng.permutation(rest[~empty]), rest[empty]])
+    return np.asarray(order[:k], dtype=np.int64)
 
 
-def _sample(n: int, asked: Ints, rng: np.random.Generator) -> Ints:
-    if n <= SAMPLE:
-        return np.arange(n)
-    others = np.setdiff1d(np.arange(n), asked)
-    size = min(len(others), SAMPLE)
-    return np.sort(np.concatenate([rng.choice(others, size, replace=False), asked[:SAMPLE]]))
+def _sample(rows: Ints, asked: Ints, rng: np.random.Generator) -> Ints:
+    if len(rows) <= SAMPLE:
+        return rows
+    known, others = np.intersect1d(rows, asked), np.setdiff1d(rows, asked)
+    fresh = rng.choice(others, min(len(others), SAMPLE), replace=False)
+    return np.sort(np.concatenate([fresh, known[:SAMPLE]]))
 
 
 def _embed(X: Features, rng: np.random.Generator) -> Floats:
@@ -82,12 +82,8 @@ def _embed(X: Features, rng: np.random.Generator) -> Floats:
         return weigh(X, np.ones(X.shape[1], dtype=np.float32))
     counts = document_frequency(X)
     weights = inverse_document_frequency(counts, X.shape[0])
-    energy = np.where(counts > 1, counts, 0) * weights**2
-    columns = np.sort(np.argsort(energy, kind="stable")[-COLUMNS:])
-    columns = columns[energy[columns] > 0]
-    if not len(columns):
-        columns = np.flatnonzero(counts)
-    kept = weigh(X, weights)[:, columns]
+    heaviest = np.argsort(counts * weights**2, kind="stable")[-COLUMNS:]
+    kept = weigh(X, weights)[:, np.sort(heaviest)]
     size = min(DIMENSIONS, *kept.shape)
     if not size:
         return np.zeros((X.shape[0], 1), dtype=np.float32)

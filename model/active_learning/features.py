@@ -46,6 +46,13 @@ def document_frequency(X: Features) -> Ints:
     return np.asarray(np.count_nonzero(X, axis=0), dtype=np.int64)
 
 
+def stored_values(X: Features) -> Ints:
+    """Count what is not zero in each row, shape ``(n,)``."""
+    if is_sparse(X):
+        return np.asarray(np.diff(X.indptr), dtype=np.int64)
+    return np.asarray(np.count_nonzero(X, axis=1), dtype=np.int64)
+
+
 def inverse_document_frequency(counts: Ints, n_documents: int) -> NDArray[np.float32]:
     """Return the smoothed weight of each column, ``ln((1 + n) / (1 + count)) + 1``.
 

@@ -13,6 +13,7 @@ from active_learning import audit
 from active_learning.batch import diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
+from active_learning.features import stored_values
 from active_learning.learners.linear import LinearModel, fit_linear
 from active_learning.registry import strategy_named
 from active_learning.types import (
@@ -164,7 +165,8 @@ def _score(
         rng=rng,
     )
     scores = np.zeros(len(pool.ids))
-    scores[asked] = scorer.score(candidates)
+    # A row of zeros is the most uncertain of all, and its label would teach the model nothing.
+    scores[asked] = scorer.score(candidates) * (stored_values(candidates.X) > 0)
     return _Opinion(proba, scores, asked, candidates)
 
 

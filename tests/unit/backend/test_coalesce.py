@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from ls_active.coalesce import Coalescer
 from ls_active.errors import LockLost
 from ls_active.lock import Lock
-from tests.redis_fixture import fresh_valkey, wait_until
+from tests.redis_fixture import fresh_valkey, pop, wait_until
 
 UID = "7.1700000000"
 processes = multiprocessing.get_context("spawn")
@@ -206,8 +206,8 @@ class TestLock:
             assert other is None
 
     def test_is_renewed_while_held(self, coalescer):
-        with coalescer.lock(UID, 0.3) as lock:
-            time.sleep(0.9)
+        with coalescer.lock(UID, 1.0) as lock:
+            time.sleep(1.5)
             lock.check()
             with coalescer.lock(UID) as other:
                 assert other is None
@@ -223,7 +223,7 @@ class TestLock:
     def test_is_lost_when_redis_is_gone_for_its_time(self, caplog):
         with fresh_valkey() as url, ExitStack() as stack:
             connection = stack.enter_context(redis.Redis.from_url(url))
-            with Coalescer(connection, print).lock(UID, 0.6) as lock:
+            with Coalescer(connection, print).lock(UID, 1.0) as lock:
                 connection.shutdown(nosave=True)
                 lock.check()
                 wait_until(lambda: lock.lost)
@@ -258,7 +258,7 @@ def serve_jobs(url: str) -> None:
 def hold(url: str) -> None:
     with (
         redis.Redis.from_url(url) as connection,
-        Coalescer(connection, print).lock(UID, 1.0) as lock,
+        Coalescer(connection, print).lock(UID, 2.0) as lock,
     ):
         connection.rpush("held", 1)
         try:
@@ -292,7 +292,7 @@ class TestManyProcesses:
     def test_another_takes_over_from_a_killed_holder(self, url, connection, coalescer):
         holder = processes.Process(target=hold, args=(url,))
         holder.start()
-        assert connection.blpop("held", timeout=4)
+        pop(connection, "held")
         holder.kill()
         holder.join()
 
@@ -306,12 +306,12 @@ class TestManyProcesses:
     def test_a_paused_holder_notices(self, url, connection, coalescer):
         holder = processes.Process(target=hold, args=(url,))
         holder.start()
-        assert connection.blpop("held", timeout=4)
+        pop(connection, "held")
         os.kill(holder.pid, signal.SIGSTOP)
         wait_until(lambda: not connection.exists(f"al:{UID}:lock"))
         with coalescer.lock(UID) as lock:
             os.kill(holder.pid, signal.SIGCONT)
-            assert connection.blpop("noticed", timeout=4)
+            pop(connection, "noticed")
             lock.check()
         holder.join()
         assert holder.exitcode == 0

@@ -33,7 +33,7 @@ from ls_active.worker import (
     run_worker,
     worker_count,
 )
-from tests.redis_fixture import fresh_valkey, wait_until
+from tests.redis_fixture import fresh_valkey, pop, wait_until
 
 UID = "7.1700000000"
 processes = multiprocessing.get_context("spawn")
@@ -219,7 +219,7 @@ class TestRefusal:
             foreign = Queue(worker.QUEUE, connection=connection, serializer=worker.JSONSerializer)
             planted = foreign.enqueue("os.mkdir", str(evidence))
             enqueue(queue, "note", url, "still here")
-            assert connection.blpop("notes", timeout=4)
+            pop(connection, "notes")
             wait_until(lambda: planted.get_status().value == "failed")
         assert "names 'os.mkdir', which is no entry point" in planted.latest_result().exc_string
         assert not evidence.exists()
@@ -231,7 +231,7 @@ class TestWorker:
     ):
         with workers(url, 2):
             enqueue(queue, "hang_once", url)
-            horse, parent = map(int, connection.blpop("horses", timeout=4)[1].split())
+            horse, parent = map(int, pop(connection, "horses").split())
             os.kill(parent, signal.SIGKILL)
             wait_until(lambda: not is_alive(horse))
             wait_until(lambda: connection.lrange("notes", 0, -1) == [b"finished"])
@@ -240,7 +240,7 @@ class TestWorker:
     def test_a_killed_horse_is_replaced(self, url, connection, queue):
         with workers(url):
             enqueue(queue, "hang_once", url)
-            horse, _ = map(int, connection.blpop("horses", timeout=4)[1].split())
+            horse, _ = map(int, pop(connection, "horses").split())
             os.kill(horse, signal.SIGKILL)
             wait_until(lambda: connection.lrange("notes", 0, -1) == [b"finished"])
 
@@ -260,7 +260,7 @@ class TestWorker:
             assert worker_count(connection) == 0
             wait_until(lambda: worker_count(connection) == 1)
             enqueue(queue, "note", url, "still here")
-            assert connection.blpop("notes", timeout=4)
+            pop(connection, "notes")
 
     def test_one_without_a_recent_sign_of_life_does_not_count(self, connection):
         idle = OurWorker(connection)
@@ -382,6 +382,6 @@ def test_the_last_hint_is_served_whoever_is_killed(url, connection, queue):
             team[victim].join()
             team[victim] = processes.Process(target=run_worker, args=(url, OurWorker))
             team[victim].start()
-        wait_until(lambda: connection.get("model") == b"1000", seconds=60)
+        wait_until(lambda: connection.get("model") == b"1000")
     stop.set()
     timer.join()

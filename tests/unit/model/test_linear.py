@@ -123,7 +123,6 @@ def test_labelled_rows_without_any_feature():
         ("columns", lambda a: a[:-1]),
         ("columns", lambda a: a[:0]),
         ("seen", lambda a: a - 1),
-        ("intercept", lambda a: a[:-1]),
         ("temperature", lambda a: a * 0),
         ("n_labels", lambda a: a * 0),
     ],

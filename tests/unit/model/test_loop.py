@@ -148,6 +148,18 @@ def test_near_duplicates_do_not_stand_side_by_side():
     assert len(set(originals)) == 30
 
 
+@pytest.mark.parametrize("form", [csr_matrix, np.asarray])
+def test_unreadable_tasks_are_asked_last(form):
+    X, y = sparse_topics(60)
+    X = X.toarray()
+    shown = partly(y, 20)
+    unreadable = np.flatnonzero(shown == UNLABELED)[[3, 17]]
+    X[unreadable] = 0
+    pool = pool_of(form(X), shown, 3)
+    queue = rank(pool, loop.fit(pool).model, epsilon=0.0, k=40)
+    assert set(queue.rows[-2:]) == set(unreadable)
+
+
 def test_unknown_strategy():
     pool = some_pool()
     with pytest.raises(UnknownComponent, match="known: entropy"):
@@ -168,6 +180,9 @@ def test_a_strategy_of_ones_own():
     assert (np.diff(queue.rows) > 0).all()
 
 
+FITTED = loop.fit(pool_of(*sparse_topics(30), 3)).model
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 15), st.floats(0, 1), st.booleans(), st.data())
 def test_any_pool(n, k, epsilon, with_model, data):
@@ -177,7 +192,7 @@ def test_any_pool(n, k, epsilon, with_model, data):
     pool = pool_of(X[:n], np.array(labels, dtype=np.int64), 3)
     serving = np.array([Serving.NO if state == 3 else state for state in states], dtype=np.int8)
     pool = replace(pool, serving=serving.reshape(n))
-    model = loop.fit(pool_of(X, y, 3)).model if with_model else None
+    model = FITTED if with_model else None
     queue = rank(pool, model, k=k, epsilon=epsilon)
     askable = int((serving != Serving.NO).sum())
     assert len(queue.ids) == len(set(queue.ids.tolist())) == min(k, askable)
@@ -213,5 +228,4 @@ def learn(strategy: str, n_labels: int, seed: int) -> float:
 def test_learns_real_text_and_margin_beats_chance():
     margin = [learn("margin", 100, seed) for seed in range(2)]
     assert min(margin) > 0.8
-    random = [learn("random", 100, seed) for seed in range(2)]
-    assert np.mean(margin) > np.mean(random)
+    assert np.mean(margin) > learn("random", 100, 0) + 0.01
