@@ -116,6 +116,11 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return what any program needs to run and nothing that configures one."""
-    keep = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PIP_CERT")
-    return {name: os.environ[name] for name in keep if name in os.environ}  # noqa: TID251
+    """Return what any program, pip included, needs to run and nothing that configures one."""
+    named = {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE"}
+    proxies = {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"}
+    return {
+        name: value
+        for name, value in os.environ.items()  # noqa: TID251 - the one door to it
+        if name in named or name.upper() in proxies or name.startswith("PIP_")
+    }
