@@ -2,9 +2,6 @@
 VENV := $(or $(VIRTUAL_ENV),.venv)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
-COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
-
 .DEFAULT_GOAL := help
 .PHONY: help install label-studio demo test test-slow test-all lint fmt bench lock check
 
@@ -38,8 +35,7 @@ fmt: install ## Format the code and mend what can be mended
 bench: install ## Measure ours beside label-studio-ml's own server, and Label Studio with and without us
 	python -m tests.bench
 
-lock: install ## Pin the newest allowed versions anew; UPGRADE=--upgrade moves all of them
-	$(COMPILE) $(UPGRADE) pyproject.toml -o requirements.lock
-	$(COMPILE) $(UPGRADE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+lock: install ## Write the lock files anew; UPGRADE=--upgrade moves every pin to its newest version
+	@sh scripts/lock.sh $(UPGRADE)
 
 check: lint test-all ## All that has to pass before a change is merged

@@ -22,7 +22,7 @@ from ls_active import __version__, schemas
 from ls_active.asgi import ERROR_HANDLERS, BasePath, Measured, own_url, read_body
 from ls_active.auth import Guard
 from ls_active.desk import Desk, Predictions, react
-from ls_active.errors import NotFound, QueueDown
+from ls_active.errors import Busy, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
 from ls_active.metrics import Metrics
 from ls_active.predict_pool import InlinePool, PredictPool
@@ -75,7 +75,7 @@ class Api:
         body = await self._body(request)
         message = schemas.parse(schemas.SetupRequest, body)
         address = self._settings.public_url or own_url(request)
-        version = await self._ask(SETUP_SECONDS, self._jobs.setup, message, address)
+        version = await self._in_thread(SETUP_SECONDS, self._jobs.setup, message, address)
         return schemas.SetupReply(model_version=version)
 
     async def predict(self, request: Request) -> Response:
@@ -90,7 +90,7 @@ class Api:
         secret = self._jobs.webhook_secret(event.uid) if event.uid else None
         self.guard.check_webhook(request.headers, secret)
         if event.known and event.uid:
-            reply = await self._ask(HINT_SECONDS, react, self._jobs, event)
+            reply = await self._ask(react, self._jobs, event)
         else:
             # Nothing to do needs neither a thread nor Redis.
             reply = react(self._jobs, event)
@@ -117,22 +117,25 @@ class Api:
     async def _body(self, request: Request) -> bytes:
         return await read_body(request, self._settings.max_body_mb * 2**20)
 
-    async def _ask(self, seconds: float, call: Callable[..., T], *arguments: Any) -> T:
-        """Ask the desk, in time for Label Studio, and remember whether Redis answered."""
+    async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Ask what needs Redis, and remember whether it answered."""
         try:
-            answer = await self._in_thread(seconds, call, *arguments)
-        except (QueueDown, TimeoutError) as error:
+            answer = await self._in_thread(HINT_SECONDS, call, *arguments)
+        except (QueueDown, Busy):
             self._redis = "down"
-            raise QueueDown(str(error) or f"Redis gave no answer within {seconds} s") from None
+            raise
         self._redis = "up"
         return answer
 
     async def _in_thread(self, seconds: float, call: Callable[..., T], *arguments: Any) -> T:
-        """Run a blocking call in a thread; time spent waiting for one counts."""
-        with anyio.fail_after(seconds):
-            return await anyio.to_thread.run_sync(
-                partial(call, *arguments), limiter=self._limiter, abandon_on_cancel=True
-            )
+        """Run a blocking call in a thread and give up in time; waiting for a thread counts."""
+        try:
+            with anyio.fail_after(seconds):
+                return await anyio.to_thread.run_sync(
+                    partial(call, *arguments), limiter=self._limiter, abandon_on_cancel=True
+                )
+        except TimeoutError:
+            raise Busy(f"no answer within {seconds} s; ask again in a moment") from None
 
     def _statuses(self) -> list[ProjectStatus]:
         return [self._service.status(uid) for uid in self._service.projects()]
@@ -149,10 +152,10 @@ def create_app(
         The path of `public_url`, if it has one, is served with and without: Label Studio keeps it
         in what it calls, and a reverse proxy may or may not have cut it off.
     service, jobs
-        Built from the settings by default. A service that is given answers /predict in threads of
+        Built from the settings by default. A service that is given answers /predict in a thread of
         this process; otherwise processes build their own.
     """
-    pool = InlinePool(service, settings) if service else PredictPool(settings, Service)
+    pool = InlinePool(service) if service else PredictPool(settings, Service)
     api = Api(settings, service or Service(settings), jobs or JobDesk(settings), pool)
 
     @asynccontextmanager
@@ -182,7 +185,7 @@ def _routes(api: Api) -> APIRouter:
     guarded.add_api_route("/metrics", api.figures, methods=["GET"])
     routes = APIRouter()
     routes.include_router(guarded)
-    routes.add_api_route("/", api.alive, methods=["GET"])
+    routes.add_api_route("/", api.alive, methods=["GET", "HEAD"])
     # Its own check: the webhooks of Label Studio carry a secret instead of the password.
     routes.add_api_route("/webhook", api.webhook, methods=["POST"])
     return routes

@@ -74,7 +74,7 @@ def status(text: str | None, *, as_json: bool) -> None:
         terminal.say("No project is connected here; `ls-active connect PROJECT` connects one.")
     for item in statuses:
         connection = Connection.load(store, item.uid)
-        terminal.show(show.project(item, connection, settings.options))
+        terminal.show(show.project(item, connection))
     terminal.say(_service_line(settings))
 
 

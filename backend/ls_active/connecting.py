@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from urllib.parse import urlsplit
 
+import httpx
+
 from ls_active import adoption, label_config, options, show, tags, terminal
 from ls_active.errors import (
     BackendError,
@@ -15,7 +17,7 @@ from ls_active.errors import (
     NotConfigured,
 )
 from ls_active.job_desk import JobDesk
-from ls_active.known import find_in_label_studio, open_desk, read_settings
+from ls_active.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
 from ls_active.label_studio import LabelStudioClient, Project
 from ls_active.project import ProjectStatus, State
 from ls_active.settings import Settings
@@ -34,6 +36,8 @@ def connect(text: str, title: str, url: str | None, pairs: list[str]) -> None:
         desk = open_desk(settings)
         project = find_in_label_studio(client, text)
         refuse_unlearnable(project)
+        if not (url or settings.public_url):
+            _wait_for_api(own_url)
         since = time.time()
         _connect(client, settings, project, own_url, title, chosen)
         status = wait_for_queue(desk, client, project, since)
@@ -127,6 +131,26 @@ def wait_for_queue(
         return client.project(project.id).model_version == now.publication
 
     return wait_for(desk, project.uid, served, what="Setting up the queue", since=since)
+
+
+def _wait_for_api(own_url: str) -> None:
+    """Wait for our API, which may have been started a moment ago."""
+    ends = time.monotonic() + START_SECONDS
+    with terminal.working(f"Waiting for our API at {own_url} …"):
+        while not _answers(own_url):
+            if time.monotonic() > ends:
+                raise NotDone(
+                    f"nothing answers at {own_url}: is `ls-active serve` running here, with the "
+                    "same HOST and PORT? If it is elsewhere, say --url"
+                )
+            time.sleep(0.2)
+
+
+def _answers(own_url: str) -> bool:
+    try:
+        return httpx.get(f"{own_url}/", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def _connect(

@@ -59,7 +59,7 @@ class Desk(Protocol):
 
 
 def react(jobs: Desk, event: schemas.WebhookEvent) -> dict[str, str]:
-    """Turn an event into a hint or a training job. Blocking.
+    """Turn an event into a hint or a training job, and say which. Blocking.
 
     Raises
     ------
@@ -67,7 +67,9 @@ def react(jobs: Desk, event: schemas.WebhookEvent) -> dict[str, str]:
         The project was never connected here, or is another one under a reused id.
     """
     uid = event.uid
-    if uid is None or not jobs.knows(uid):
+    if not event.known or uid is None:
+        return {"status": "ignored", "detail": f"nothing to do for {event.action[:40]!r}"}
+    if not jobs.knows(uid):
         raise NotFound(
             f"no project {uid} is connected here; connect it in Label Studio under "
             "Settings > Model, or delete this webhook there"

@@ -17,11 +17,18 @@ from rq.job import JobStatus
 from ls_active import label_config, options, tags, worker
 from ls_active.adoption import webhook_secret
 from ls_active.coalesce import Coalescer
-from ls_active.errors import BackendError, BadLabelConfig, NoWorkingKey, QueueDown
+from ls_active.errors import (
+    BackendError,
+    BadLabelConfig,
+    LabelStudioUnauthorized,
+    NoWorkingKey,
+    QueueDown,
+)
 from ls_active.metrics import QueueFigures
 from ls_active.options import RawOptions
 from ls_active.project import Connection
 from ls_active.schemas import ACTIONS, Action, SetupRequest, WebhookEvent
+from ls_active.secret import api_key, drop_setup_token, keep_setup_token
 from ls_active.service import Service
 from ls_active.settings import Settings
 from ls_active.store import Store
@@ -75,6 +82,7 @@ class JobDesk:
             On a new connection that could not work: Label Studio shows its admin a failure.
         """
         uid = request.project
+        keep_setup_token(self.settings, request.access_token.get_secret_value(), request.hostname)
         parts = (request.label_config, request.extra_params, request.hostname, own_url)
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         try:
@@ -169,6 +177,9 @@ class JobDesk:
         try:
             with connect(self.settings) as client:
                 client.check()
+        except LabelStudioUnauthorized as error:
+            verdict = str(error)
+            drop_setup_token(self.settings)
         except BackendError as error:
             verdict = str(error)
         else:
@@ -207,7 +218,7 @@ class JobDesk:
     def _key_problem(self) -> str:
         if not self.settings.label_studio_url:
             return "LABEL_STUDIO_URL is not set where this backend runs"
-        if not self.settings.label_studio_api_key.get_secret_value():
+        if not api_key(self.settings):
             return "LABEL_STUDIO_API_KEY is not set where this backend runs"
         return self.get("al:probe") or ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from pydantic import SecretStr, ValidationError
@@ -13,7 +14,11 @@ from ls_active.label_studio import LabelStudioClient, Project
 from ls_active.project import Connection, ProjectStatus
 from ls_active.settings import Settings, get_settings
 from ls_active.store import Store
+from ls_active.terminal import working
 from ls_active.valkey import EmbeddedValkey
+
+START_SECONDS = 20.0
+"""How long a service that was started a moment ago may take to work."""
 
 
 def read_settings() -> Settings:
@@ -56,9 +61,20 @@ def open_desk(settings: Settings, *, needs_worker: bool = True) -> JobDesk:
         desk.redis.ping()
     except (RedisError, ValueError) as error:
         raise QueueDown(_no_redis(settings, error)) from None
-    if needs_worker and desk.figures().workers == 0:
-        raise QueueDown("no worker is running: start `ls-active serve` (or `ls-active worker`)")
+    if needs_worker:
+        _wait_for_a_worker(desk)
     return desk
+
+
+def _wait_for_a_worker(desk: JobDesk) -> None:
+    ends = time.monotonic() + START_SECONDS
+    if desk.figures().workers:
+        return
+    with working("Waiting for a worker to start …"):
+        while not desk.figures().workers:
+            if time.monotonic() > ends:
+                raise QueueDown("no worker is running: start `ls-active serve` (or `… worker`)")
+            time.sleep(0.2)
 
 
 def _no_redis(settings: Settings, error: Exception) -> str:

@@ -55,17 +55,17 @@ def answer(predictor: Predictor, body: bytes) -> Answer:
 
 
 class InlinePool:
-    """Answers in threads of this process: for a service that somebody else built."""
+    """Answers in a thread of this process, one batch at a time: for a service that was given."""
 
-    def __init__(self, predictor: Predictor, settings: Settings) -> None:
+    def __init__(self, predictor: Predictor) -> None:
         self._predictor = predictor
-        self._limiter = anyio.CapacityLimiter(settings.predict_processes)
+        self._limiter = anyio.CapacityLimiter(1)
 
     def start(self) -> None:
-        """Do nothing: threads start when needed."""
+        """Do nothing: the thread starts when needed."""
 
     def close(self) -> None:
-        """Do nothing: threads end by themselves."""
+        """Do nothing: the thread ends by itself."""
 
     async def answer(self, body: bytes) -> Answer:
         """Answer one body."""

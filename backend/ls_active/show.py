@@ -12,7 +12,6 @@ from rich.padding import Padding
 from rich.table import Table
 
 from ls_active.metrics import QueueFigures
-from ls_active.options import RawOptions
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings
 
@@ -73,9 +72,7 @@ def service(figures: QueueFigures) -> str:
     )
 
 
-def project(
-    status: ProjectStatus, connection: Connection | None, defaults: RawOptions
-) -> RenderableType:
+def project(status: ProjectStatus, connection: Connection | None) -> RenderableType:
     """Lay out everything that is known of a project."""
     words, colour = _WORDS.get(status.state, (status.state, ""))
     since = _ago(status.since)
@@ -86,14 +83,12 @@ def project(
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", no_wrap=True)
     lines.add_column(overflow="fold")
-    for label, value in _lines(status, connection, defaults):
+    for label, value in _lines(status, connection):
         lines.add_row(label, escape(value))
     return Group(head, Padding(lines, (0, 0, 1, 2)))
 
 
-def _lines(
-    status: ProjectStatus, connection: Connection | None, defaults: RawOptions
-) -> Iterator[tuple[str, str]]:
+def _lines(status: ProjectStatus, connection: Connection | None) -> Iterator[tuple[str, str]]:
     yield from _state(status)
     if status.state == State.DISCONNECTED:
         return
@@ -110,7 +105,7 @@ def _lines(
         yield "not learned", item
     for reason, count in status.unreadable.items():
         yield "unreadable", f"{_count(count, 'task')}: {reason}"
-    yield from _warnings(status, connection, defaults)
+    yield from _warnings(status, connection)
 
 
 def _state(status: ProjectStatus) -> Iterator[tuple[str, str]]:
@@ -142,10 +137,8 @@ def _timings(timings: Mapping[str, float]) -> str:
     return f"{sum(timings.values()):.1f} s ({parts})"
 
 
-def _warnings(
-    status: ProjectStatus, connection: Connection | None, defaults: RawOptions
-) -> Iterator[tuple[str, str]]:
-    problem = connection.options(defaults)[1] if connection is not None else ""
+def _warnings(status: ProjectStatus, connection: Connection | None) -> Iterator[tuple[str, str]]:
+    problem = connection.options("")[1] if connection is not None else ""
     for warning in {problem: None, **dict.fromkeys(status.warnings)}:
         if warning:
             yield "warning", warning

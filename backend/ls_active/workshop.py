@@ -11,6 +11,7 @@ from pathlib import Path
 from ls_active.errors import NotConfigured
 from ls_active.label_studio import LabelStudioClient
 from ls_active.project import ProjectStatus, State
+from ls_active.secret import api_key
 from ls_active.settings import Settings
 from ls_active.store import Store
 
@@ -25,7 +26,7 @@ def connect(settings: Settings) -> LabelStudioClient:
     """
     if not settings.label_studio_url:
         raise NotConfigured("LABEL_STUDIO_URL is not set: where does Label Studio answer?")
-    key = settings.label_studio_api_key.get_secret_value()
+    key = api_key(settings)
     if not key:
         raise NotConfigured(
             "LABEL_STUDIO_API_KEY is not set: make a personal access token in Label Studio under "

@@ -18,7 +18,7 @@ from active_learning.types import Features, Floats, Ints
 SAMPLE = 20_000
 """Rows clustered at most: a few hundred clusters do not get better by more."""
 
-COLUMNS = 2**14
+COLUMNS = 2**15
 """Columns kept for the decomposition: those that carry most of the weight."""
 
 DIMENSIONS = 50
@@ -111,7 +111,10 @@ def _nested(points: Floats, k: int, covered: Ints, rng: np.random.Generator) -> 
 
 def _uncovered_centres(points: Floats, n_clusters: int, chosen: list[int], seed: int) -> list[int]:
     """Return the most central row of each cluster without a chosen one, largest cluster first."""
-    means = MiniBatchKMeans(n_clusters, random_state=seed, n_init=1, batch_size=2048)
+    # Without reassignment: it moves small clusters to random rows, often into a bigger theme.
+    means = MiniBatchKMeans(
+        n_clusters, random_state=seed, n_init=1, batch_size=2048, reassignment_ratio=0
+    )
     cluster = means.fit_predict(points)
     distance = np.linalg.norm(points - means.cluster_centers_[cluster], axis=1)
     sizes = np.bincount(cluster, minlength=n_clusters)

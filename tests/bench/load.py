@@ -17,7 +17,7 @@ TIMEOUT = 120.0
 
 @dataclass(frozen=True)
 class Seen:
-    """What some clients saw: seconds of every call that was answered, and of the whole."""
+    """What some clients saw: seconds of every call, those refused with 503, and of the whole."""
 
     latencies: tuple[float, ...]
     seconds: float
@@ -25,8 +25,8 @@ class Seen:
 
     @property
     def calls_per_second(self) -> float:
-        """Answers a second, over all clients."""
-        return len(self.latencies) / self.seconds
+        """Answers a second, over all clients; a refusal is none."""
+        return (len(self.latencies) - self.refused) / self.seconds
 
     def percentile(self, share: float) -> float:
         """Return the latency that `share` per cent of the calls stayed below, in seconds."""
@@ -62,8 +62,8 @@ def drive(
 ) -> Seen:
     """Call a URL from `clients` threads for so long, each going through all bodies in turn.
 
-    A call that is under way at the end counts, and so does its time. Answers of 503 are counted as
-    refused; anything else but 200 ends the run.
+    A call that is under way at the end counts, and so does its time. Refusals (503) are counted;
+    anything else but 200 ends the run.
     """
     latencies: list[float] = []
     refused: list[int] = []
@@ -71,15 +71,14 @@ def drive(
     begin = time.perf_counter()
 
     def work(number: int) -> None:
-        for seen in _calls(url, _from(bodies, number * len(bodies) // clients), begin + seconds):
-            status, spent, content = seen
-            if status == 200:
-                latencies.append(spent)
-            elif status == 503:
-                refused.append(status)
-            else:
+        turn = _from(bodies, number * len(bodies) // clients)
+        for status, spent, content in _calls(url, turn, begin + seconds):
+            if status not in (200, 503):
                 broken.append(f"{url}: {status} {content[:300]!r}")
                 return
+            latencies.append(spent)
+            if status == 503:
+                refused.append(status)
             time.sleep(pause)
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(clients)]

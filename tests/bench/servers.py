@@ -85,6 +85,8 @@ def theirs(folder: Path, *, labels: int) -> Iterator[Server]:
     argv = [sys.executable, "-m", "tests.bench.sdk_backend", str(folder), str(port), str(labels)]
     log = folder / "server.log"
     with _running("label-studio-ml 1.0.9", argv, {**ONE_THREAD, **_PATH}, port, log) as found:
+        connection = {"project": UID, "schema": data.LABEL_CONFIG, "hostname": "http://localhost"}
+        httpx.post(f"{found.url}/setup", json=connection, trust_env=False).raise_for_status()
         yield found
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from active_learning.types import Features, Featurizer
 from scipy.sparse import issparse
+
+from active_learning.types import Features, Featurizer
 
 Check = Callable[[Featurizer, Sequence[Any]], None]
 
@@ -47,15 +48,11 @@ def check_deterministic_in_any_batch(featurizer: Featurizer, values: Sequence[An
         np.testing.assert_array_equal(together[row], alone[0])
 
 
-def check_broken_values_cost_only_themselves(
-    featurizer: Featurizer, values: Sequence[Any]
-) -> None:
+def check_broken_values_cost_only_themselves(featurizer: Featurizer, values: Sequence[Any]) -> None:
     mixed = [item for value in values for item in (value, *BROKEN)]
     X = dense(featurizer.transform(mixed))
     assert np.isfinite(X).all()
-    np.testing.assert_array_equal(
-        X[:: len(BROKEN) + 1], dense(featurizer.transform(values))
-    )
+    np.testing.assert_array_equal(X[:: len(BROKEN) + 1], dense(featurizer.transform(values)))
 
 
 def check_rows_are_finite(featurizer: Featurizer, values: Sequence[Any]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+
 from active_learning import loop
 from active_learning.errors import InvalidInput
 from active_learning.types import Model, Pool

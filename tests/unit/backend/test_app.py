@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from ls_active.app import create_app
 from ls_active.auth import SECRET_HEADER
 from ls_active.schemas import PredictReply, PredictRequest
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings, serve
+from tests.redis_fixture import wait_until
 
 ROUTES = ["/predict", "/setup", "/webhook"]
 BASIC = {"Authorization": "Basic " + base64.b64encode(b"ann:pass").decode()}
@@ -68,6 +70,7 @@ def assert_problem(response: httpx.Response, status: int, error: str) -> None:
 
 def test_liveness_is_for_everyone_and_health_says_more(client: httpx.Client) -> None:
     assert client.get("/").json() == {"status": "UP"}
+    assert client.head("/").status_code == 200
     health = client.get("/health").json()
     assert health["status"] == "UP"
     assert health["model_class"] == "ActiveLearningModel"
@@ -152,11 +155,9 @@ def test_start_training_answers_with_its_job(client: httpx.Client, desk: FakeDes
     assert desk.trainings == [UID]
 
 
-@pytest.mark.parametrize("route", ["/setup", "/webhook"])
-def test_redis_down_is_said(client: httpx.Client, desk: FakeDesk, route: str) -> None:
+def test_redis_down_is_said(client: httpx.Client, desk: FakeDesk) -> None:
     desk.down = True
-    response = client.post(route, json=EVENT | {"project": UID} if route == "/setup" else EVENT)
-    assert_problem(response, 503, "queue_down")
+    assert_problem(client.post("/webhook", json=EVENT), 503, "queue_down")
 
 
 def test_a_desk_that_hangs_is_given_up(
@@ -166,9 +167,20 @@ def test_a_desk_that_hangs_is_given_up(
     monkeypatch.setattr(desk, "hint", lambda _: gate.wait(30))
     monkeypatch.setattr(app_module, "HINT_SECONDS", 0.05)
     try:
-        assert_problem(client.post("/webhook", json=EVENT), 503, "queue_down")
+        assert_problem(client.post("/webhook", json=EVENT), 503, "busy")
     finally:
         gate.set()
+    assert client.get("/health").json()["redis"] == "down"
+
+
+def test_a_client_that_hangs_up_is_nobody_s_error(client: httpx.Client, caplog: Any) -> None:
+    address = (client.base_url.host, client.base_url.port)
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+
+    seen = 'route="/predict",status="400"'
+    wait_until(lambda: seen in client.get("/metrics").text)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_versions_are_those_of_the_one_project(

@@ -6,10 +6,11 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+from scipy.sparse import csr_matrix, random_array
+
 from active_learning.audit import uniform_order
 from active_learning.featurizers.text import TextFeaturizer
 from active_learning.types import UNLABELED, Features, Ints, Pool, Serving
-from scipy.sparse import csr_matrix, random_array
 
 
 def pool_of(X: Features, y: Ints, classes: int = 2, uid: str = "1.0") -> Pool:

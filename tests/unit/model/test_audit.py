@@ -2,12 +2,14 @@ import hashlib
 
 import numpy as np
 import pytest
-from active_learning.audit import audit_set, estimate, interleave, uniform_order
-from active_learning.types import UNLABELED, Pool, Serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from .synthetic import partly, pool_of, sparse_topics
+from active_learning import loop
+from active_learning.audit import audit_set, estimate, interleave, uniform_order
+from active_learning.types import UNLABELED, Pool, Serving
+
+from .synthetic import pool_of, sparse_topics
 
 
 def rows_of(*numbers: int) -> np.ndarray:
@@ -193,8 +195,6 @@ def test_one_class_has_no_figures():
 
 def test_the_interval_covers_the_accuracy_on_the_pool():
     """Tasks are chosen by a rule that out-of-fold figures would fall for."""
-    from active_learning import loop
-
     covered, errors = 0, []
     for seed in range(40):
         pool, truth = audited_pool(50, 60, seed)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
+
 from active_learning.features import weigh
 from active_learning.learners.basis import make_basis
-from scipy.sparse import csr_matrix
 
 from .synthetic import dense_blobs, sparse_topics
 
@@ -31,9 +32,7 @@ def test_lifted_weights_say_the_same(gram_rows):
     weights = np.random.default_rng(0).normal(size=(3, basis.rows.shape[1])) / 10
     lifted = basis.lift(weights)
     assert lifted.shape == (3, len(basis.columns))
-    np.testing.assert_allclose(
-        basis.rows @ weights.T, X[:, basis.columns] @ lifted.T, atol=2e-3
-    )
+    np.testing.assert_allclose(basis.rows @ weights.T, X[:, basis.columns] @ lifted.T, atol=2e-3)
 
 
 @pytest.mark.parametrize("gram_rows", [0, 1000])
@@ -42,9 +41,7 @@ def test_projected_weights_say_the_same(gram_rows):
     basis = make_basis(X, gram_rows=gram_rows)
     weights = np.random.default_rng(0).normal(size=(3, len(basis.columns)))
     projected = basis.project(weights)
-    np.testing.assert_allclose(
-        basis.rows @ projected.T, X[:, basis.columns] @ weights.T, atol=2e-3
-    )
+    np.testing.assert_allclose(basis.rows @ projected.T, X[:, basis.columns] @ weights.T, atol=2e-3)
 
 
 def test_dense_rows_wider_than_many_keep_their_columns():

@@ -1,10 +1,13 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from active_learning import batch
-from active_learning.batch import diverse_head
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
+
+from active_learning import batch
+from active_learning.batch import diverse_head
 
 RNG = np.random.default_rng
 
@@ -18,7 +21,9 @@ def axes(*groups: int) -> np.ndarray:
 
 def head(scores, X, k, X_labeled=None, seed=0):
     X_labeled = X[:0] if X_labeled is None else X_labeled
-    return diverse_head(np.asarray(scores, float), X, k, X_labeled=X_labeled, rng=RNG(seed)).tolist()
+    return diverse_head(
+        np.asarray(scores, float), X, k, X_labeled=X_labeled, rng=RNG(seed)
+    ).tolist()
 
 
 def test_best_first():
@@ -68,6 +73,6 @@ def test_any_pool(groups, k, block, data):
     kinds = {group: chosen.count(group) for group in chosen}
     if len(kinds) < len(set(groups)):
         assert max(kinds.values(), default=1) == 1
-    neighbours = sum(a == b for a, b in zip(chosen, chosen[1:], strict=False))
+    neighbours = sum(a == b for a, b in pairwise(chosen))
     most = max(kinds.values(), default=0)
     assert neighbours == max(0, most - (len(chosen) - most) - 1)

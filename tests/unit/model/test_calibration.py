@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from active_learning.calibration import fit_temperature, probabilities
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from active_learning.calibration import fit_temperature, probabilities
 
 LOGITS = hnp.arrays(
     np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from active_learning.errors import InvalidInput
 from active_learning.evaluation import figures, folds, near_duplicate_groups, wilson
 from active_learning.features import weigh
-from hypothesis import given
-from hypothesis import strategies as st
 
 from .synthetic import sparse_topics
 

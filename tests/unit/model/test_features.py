@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from active_learning import features
-from active_learning.errors import InvalidInput
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
+
+from active_learning import features
+from active_learning.errors import InvalidInput
 
 from .synthetic import sparse_topics
 

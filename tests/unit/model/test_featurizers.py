@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from active_learning.featurizers import text
-from active_learning.featurizers.text import MAX_CHARACTERS, TextFeaturizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from active_learning import registry
+from active_learning.featurizers import text
+from active_learning.featurizers.text import MAX_CHARACTERS, TextFeaturizer
 from tests.checks import featurizer as checks
 
 EXAMPLES = {
@@ -31,8 +32,6 @@ def test_featurizer(featurizer, check):
 
 
 def test_every_registered_featurizer_is_checked():
-    from active_learning import registry
-
     assert set(registry.featurizers().values()) == set(EXAMPLES)
 
 

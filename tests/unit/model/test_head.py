@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from active_learning.learners.head import C, choose_folds, fit_head, out_of_fold
 from scipy.special import softmax
+
+from active_learning.learners.head import C, choose_folds, fit_head, out_of_fold
 
 from .synthetic import dense_blobs
 

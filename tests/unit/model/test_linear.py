@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from active_learning import registry
 from active_learning.learners import basis, linear
 from active_learning.learners.linear import LinearModel, fit_linear
-
 from tests.checks import learner as checks
 
 from .synthetic import bbc, dense_blobs, partly, pool_of, sparse_topics

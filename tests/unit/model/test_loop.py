@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from active_learning import loop
-from active_learning.errors import InvalidInput, NotEnoughLabels, UnknownComponent
-from active_learning.types import UNLABELED, Pool, Reason, Serving
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
+
+from active_learning import loop
+from active_learning.errors import InvalidInput, NotEnoughLabels, UnknownComponent
+from active_learning.types import UNLABELED, Pool, Reason, Serving
 
 from .synthetic import bbc, dense_blobs, partly, pool_of, sparse_topics
 

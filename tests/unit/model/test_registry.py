@@ -1,7 +1,10 @@
+import importlib
 import sys
 import types
+from pathlib import Path
 
 import pytest
+
 from active_learning import registry
 from active_learning.errors import InvalidInput, UnknownComponent
 from active_learning.featurizers.text import TextFeaturizer
@@ -36,9 +39,7 @@ def paints(tmp_path, monkeypatch):
     (folder / "one.py").write_text(ONE)
     (folder / "two.py").write_text(TWO)
     monkeypatch.syspath_prepend(tmp_path)
-    import paints
-
-    yield paints
+    yield importlib.import_module("paints")
     for name in [name for name in sys.modules if name.split(".")[0] == "paints"]:
         del sys.modules[name]
 
@@ -58,8 +59,7 @@ def test_a_new_file_is_enough(paints):
     module = types.ModuleType("paints")
     module.__path__ = paints.__path__
     folder = next(iter(paints.__path__))
-    with open(f"{folder}/three.py", "w") as file:
-        file.write("class Oil:\n    name = 'oil'\n")
+    Path(folder, "three.py").write_text("class Oil:\n    name = 'oil'\n")
     names = registry.by_name(registry.discover(module, registry.declares_name))
     assert list(names) == ["paint", "oil", "wood"]
 
@@ -72,7 +72,7 @@ def test_two_of_one_name_are_refused():
 
 
 def test_unknown_strategy_lists_the_known():
-    with pytest.raises(UnknownComponent, match="'margn'; known: entropy, .*margin, random"):
+    with pytest.raises(UnknownComponent, match=r"'margn'; known: entropy, .*margin, random"):
         registry.strategy_named("margn")
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from active_learning.errors import InvalidInput
 from active_learning.scoring import SLACK, check_proba
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from active_learning import registry
 
+from active_learning import registry
 from tests.checks import strategy as checks
 
 CASES = [

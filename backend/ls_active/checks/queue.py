@@ -1,0 +1,176 @@
+"""Whether Label Studio serves our queue: sampling, model version, and what pre-empts them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ls_active import label_config, tags
+from ls_active.adoption import SAMPLING
+from ls_active.checks import Case, Finding, note, ok, trouble, warning
+from ls_active.checks.mending import mend
+from ls_active.errors import BadLabelConfig
+from ls_active.project import State
+
+_VERSION = re.compile(r"al-\d+(\.\d+)?")
+
+
+def same_project(case: Case) -> Iterator[Finding]:
+    """Check that it is the project that was connected, not another under its number."""
+    if case.project.uid != case.connection.uid:
+        yield trouble(
+            "project",
+            f"number {case.project.id} is another project now ({case.project.uid}); the one that "
+            f"was connected ({case.connection.uid}) is not touched",
+            "point LABEL_STUDIO_URL at the Label Studio it was connected from",
+        )
+
+
+def connected(case: Case) -> Iterator[Finding]:
+    """Check that we look after it, and can."""
+    if not case.active:
+        yield note(
+            "project",
+            "it is disconnected: nothing is written to it",
+            f"`ls-active connect {case.project.id}` takes it up again",
+        )
+    elif case.status.state in (State.FAILING, State.REFUSED, State.GONE):
+        yield trouble("project", f"{case.status.state}: {case.status.detail}", case.status.remedy)
+
+
+def sampling(case: Case) -> Iterator[Finding]:
+    """Check that it samples by uncertainty."""
+    if not case.active:
+        return
+    if case.project.sampling == SAMPLING:
+        yield ok("sampling", SAMPLING)
+    else:
+        yield trouble(
+            "sampling",
+            f"{case.project.sampling!r}: Label Studio does not look at our order",
+            "--fix sets it (the page hides this choice)",
+            mend,
+        )
+
+
+def model_version(case: Case) -> Iterator[Finding]:
+    """Check that the project names our last publication."""
+    named = case.project.model_version
+    if not case.active or not case.published:
+        return
+    if named == case.published:
+        yield ok("model version", named)
+        return
+    if not named:
+        what = "none: tasks are served at random"
+    elif named in {row["title"] for row in case.backends}:
+        what = f"{named!r}, a backend's title: tasks are served at random"
+    else:
+        what = f"{named!r}, not our last publication {case.published}"
+    remedy = "--fix publishes anew"
+    if case.connection.options("")[0].on_contested == "leave":
+        remedy += ", unless on_contested=leave: then choose it under Settings > Annotation"
+    yield trouble("model version", what, remedy, mend)
+
+
+def titles(case: Case) -> Iterator[Finding]:
+    """Check that no backend's title passes for one of our version strings."""
+    for row in case.backends:
+        if _VERSION.fullmatch(row["title"]):
+            yield trouble(
+                "backend",
+                f"one is titled {row['title']!r}, as our versions are: deleting old queues would "
+                "empty the project's model version",
+                "rename it under Settings > Model",
+            )
+
+
+def other_backends(case: Case) -> Iterator[Finding]:
+    """Check that there is no second backend, which Label Studio would ask as well."""
+    if case.active and len(case.backends) > 1:
+        listed = ", ".join(f"{row['title']!r} at {row['url']}" for row in case.backends)
+        yield warning(
+            "backend",
+            f"{len(case.backends)} on this project: {listed}; each task an annotator opens may "
+            "wait for all of them",
+            "keep one under Settings > Model",
+        )
+
+
+def overlap(case: Case) -> Iterator[Finding]:
+    """Check that every task wants one annotator."""
+    if case.project.maximum_annotations > 1:
+        yield warning(
+            "overlap",
+            f"{case.project.maximum_annotations} annotators a task: Label Studio first completes "
+            "the tasks somebody began, at random, and only then takes ours",
+            "set Annotations per task minimum to 1 under Settings > Quality, or live with it",
+        )
+    if case.project.show_overlap_first and case.project.overlap_cohort_percentage < 100:
+        yield warning(
+            "overlap",
+            "tasks with overlap are shown first, before our order",
+            "switch off Show tasks with overlap first under Settings > Quality",
+        )
+
+
+def ground_truth_first(case: Case) -> Iterator[Finding]:
+    """Check that ground-truth tasks do not come before ours."""
+    if case.project.show_ground_truth_first:
+        yield warning(
+            "ground truth",
+            "tasks with a ground truth are shown first, before our order",
+            "switch show_ground_truth_first off through Label Studio's API",
+        )
+
+
+def data_manager(case: Case) -> Iterator[Finding]:
+    """Remind of the button to press: Label Studio does not say which one was."""
+    if case.active:
+        yield note(
+            "annotators",
+            "Label Tasks As Displayed, filters and orderings of the Data Manager bypass our order "
+            "and the locks; nothing tells us when somebody uses them",
+            "press Label All Tasks",
+        )
+
+
+def learnable(case: Case) -> Iterator[Finding]:
+    """Check that there is something to learn in the label config; say what is left out."""
+    try:
+        plan = tags.plan(label_config.parse(case.project.label_config))
+    except BadLabelConfig as error:
+        yield trouble("label config", str(error), "correct it under Settings > Labeling Interface")
+        return
+    if plan.head is None:
+        yield trouble(
+            "label config",
+            f"nothing is learned: {plan.reasons}",
+            "add <Choices> on a <Text> under Settings > Labeling Interface",
+        )
+        return
+    yield ok("label config", f"{plan.head.control.name!r} is learned")
+    for left_out in plan.left_out:
+        yield note("label config", f"left out: {left_out}")
+
+
+def project_options(case: Case) -> Iterator[Finding]:
+    """Check that the connection's options are usable."""
+    if case.options_problem:
+        yield warning(
+            "options",
+            f"{case.options_problem}. The last good ones, or the defaults, are in force",
+            f"correct them under Settings > Model, or `ls-active connect {case.project.id} "
+            "--option key=value`",
+        )
+
+
+def warned(case: Case) -> Iterator[Finding]:
+    """Pass on what the last job had to say."""
+    for text in case.status.warnings:
+        if text != case.options_problem:
+            yield warning("labels", text, "ask a further annotator, or set a ground truth")
+    for reason, count in case.status.unreadable.items():
+        yield warning(
+            "tasks", f"{count} cannot be read: {reason}", "correct or delete them; they come last"
+        )
