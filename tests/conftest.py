@@ -1,4 +1,4 @@
-"""What all tests share: a clean environment, one Label Studio, one service, projects of one's own."""
+"""What tests share: a clean environment, a Label Studio, our service, projects of their own."""
 
 from __future__ import annotations
 

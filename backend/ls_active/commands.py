@@ -97,7 +97,7 @@ def retrain(text: str) -> None:
     before = max(desk.store.versions(uid), default=0)
     desk.start_training(uid)
     after = wait_for(
-        desk, uid, lambda _: desk.coalescer.forced(uid) is None, what="Training", since=since
+        desk.store, uid, lambda _: desk.coalescer.forced(uid) is None, what="Training", since=since
     )
     newest = max(desk.store.versions(uid), default=0)
     if newest == before:
@@ -135,7 +135,9 @@ def _pin(settings: Settings, uid: str, number: int | None, what: str) -> Project
         published = now.publication.startswith(f"al-{now.version}.")
         return now.updated_at > since and now.pinned == number and published
 
-    return wait_for(desk, uid, served, what=what, since=since, job=job)
+    return wait_for(
+        desk.store, uid, served, what=what, since=since, failure=lambda: desk.failure(job)
+    )
 
 
 def disconnect(text: str) -> None:
@@ -148,7 +150,14 @@ def disconnect(text: str) -> None:
     def gone(now: ProjectStatus) -> bool:
         return now.updated_at > since and now.state == State.DISCONNECTED
 
-    after = wait_for(desk, uid, gone, what="Disconnecting", since=since, job=job)
+    after = wait_for(
+        desk.store,
+        uid,
+        gone,
+        what="Disconnecting",
+        since=since,
+        failure=lambda: desk.failure(job),
+    )
     terminal.say(
         f"{after.title or uid} is disconnected: sampling and model version are what they were, our "
         "backend, webhook and predictions are gone. Annotations were not touched."

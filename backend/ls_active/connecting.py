@@ -16,11 +16,11 @@ from ls_active.errors import (
     LabelStudioUnreachable,
     NotConfigured,
 )
-from ls_active.job_desk import JobDesk
 from ls_active.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
 from ls_active.label_studio import LabelStudioClient, Project
 from ls_active.project import ProjectStatus, State
 from ls_active.settings import Settings
+from ls_active.store import Store
 from ls_active.waiting import NotDone, wait_for
 from ls_active.workshop import connect as connect_to_label_studio
 
@@ -40,7 +40,7 @@ def connect(text: str, title: str, url: str | None, pairs: list[str]) -> None:
             _wait_for_api(own_url)
         since = time.time()
         _connect(client, settings, project, own_url, title, chosen)
-        status = wait_for_queue(desk, client, project, since)
+        status = wait_for_queue(desk.store, client, project, since)
     terminal.say(show.connected(status, settings.label_studio_url, own_url))
 
 
@@ -54,7 +54,7 @@ def poll(text: str, pairs: list[str]) -> None:
         refuse_unlearnable(project)
         since = time.time()
         desk.poll(project.uid, dict(chosen))
-        status = wait_for_queue(desk, client, project, since)
+        status = wait_for_queue(desk.store, client, project, since)
     terminal.say(show.connected(status, settings.label_studio_url, ""))
 
 
@@ -113,7 +113,7 @@ def refuse_unlearnable(project: Project) -> None:
 
 
 def wait_for_queue(
-    desk: JobDesk, client: LabelStudioClient, project: Project, since: float
+    store: Store, client: LabelStudioClient, project: Project, since: float
 ) -> ProjectStatus:
     """Wait until Label Studio serves our queue.
 
@@ -130,7 +130,7 @@ def wait_for_queue(
             return True
         return client.project(project.id).model_version == now.publication
 
-    return wait_for(desk, project.uid, served, what="Setting up the queue", since=since)
+    return wait_for(store, project.uid, served, what="Setting up the queue", since=since)
 
 
 def _wait_for_api(own_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,10 @@ from ls_active.workshop import Workshop
 logger = logging.getLogger(__name__)
 
 
+ROW_AFTER, ROW_PATIENCE = 2.0, 60.0
+"""Seconds between looks for our row among a new connection's backends, and in all: Label Studio
+asks /setup before it writes the row, and also where connecting then fails."""
+
 RECOUNT_AFTER = 10.0
 """Seconds to the next look while our counts and Label Studio's differ."""
 
@@ -32,13 +37,15 @@ class Result:
     """What the caller must know.
 
     How many tasks got annotations, in how many seconds something that waits for its turn is due,
-    which label config was read, and since when somebody waits for this.
+    which label config was read, since when somebody waits for this, and whether the project is
+    no longer ours.
     """
 
     annotated: int = 0
     again_in: float | None = None
     label_config: str = ""
     asked_at: float = 0.0
+    left: bool = False
 
 
 def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
@@ -59,9 +66,8 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
     if project is None:
         return Result()
     adoption = Adoption(shop, connection)
-    if not adoption.look_at_backends(at_once=look):
-        _leave(shop, adoption)
-        return Result()
+    if not adoption.look_at_backends(at_once=look or not connection.adopted):
+        return _without_backend(shop, adoption)
     config, plan = _read(project)
     if config is None or plan.head is None:
         _wait_for_config(shop, project, plan)
@@ -94,13 +100,19 @@ def _find(shop: Workshop, connection: Connection) -> Project | None:
     return None
 
 
-def _leave(shop: Workshop, adoption: Adoption) -> None:
-    adoption.connection.but(active=False, adopted=False).save(shop.store)
+def _without_backend(shop: Workshop, adoption: Adoption) -> Result:
+    """Wait for the row that Label Studio writes after /setup; leave the project if it is gone."""
+    known = adoption.connection
+    if not known.adopted and time.time() - known.connected_at < ROW_PATIENCE:
+        shop.say(State.ADOPTING, "waiting for Label Studio to finish connecting")
+        return Result(again_in=ROW_AFTER)
+    known.but(active=False, adopted=False).save(shop.store)
     shop.say(
         State.DISCONNECTED,
         "the project has no ML backend at our address any more; nothing is written to it",
         "connect it again under Settings > Model, or run `ls-active disconnect` to clean up",
     )
+    return Result(left=True)
 
 
 def _read(project: Project) -> tuple[LabelConfig | None, Plan]:

@@ -6,7 +6,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -53,7 +52,6 @@ PROJECT_CHECKS = (
     queue.learnable,
     queue.project_options,
     queue.warned,
-    queue.data_manager,
 )
 """In the order in which they are shown."""
 
@@ -157,7 +155,13 @@ def mend(findings: Iterable[Finding], tools: Tools) -> Iterator[str]:
 
 def render(title: str, findings: Iterable[Finding]) -> RenderableType:
     """Lay findings out, each with its remedy below it."""
-    table = Table(title=escape(title), title_justify="left", box=None, show_header=False)
+    table = Table(
+        title=f"\n[bold]{escape(title)}[/]",
+        title_justify="left",
+        title_style="",
+        box=None,
+        show_header=False,
+    )
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
@@ -198,7 +202,7 @@ def _visit(
     for line in mend(findings, Tools(client, desk, uid)):
         terminal.say(f"  {line}")
     again = Connection.load(store, uid) or connection
-    findings = examine(replace(gather(settings, client, desk, again, case.backends)))
+    findings = examine(gather(settings, client, desk, again, case.backends))
     left = [f for f in findings if f.severity in (Severity.WARNING, Severity.ERROR)]
     terminal.show(render(f"{title}, after mending", left or [_all_well()]))
     return findings
@@ -229,6 +233,7 @@ def _examine_label_studio(settings: Settings) -> tuple[LabelStudioClient | None,
     findings += reach.release(identity.version)
     answer = client.http.call("GET", "/api/version/")
     findings += reach.clock(server_clock(answer), datetime.now(UTC))
+    findings += reach.data_manager()
     return client, findings
 
 

@@ -159,8 +159,9 @@ class JobDesk:
             if job is None or job.get_status() != JobStatus.FAILED:
                 return ""
             result = job.latest_result()
-        words = result.exc_string if result else None
-        return (words or "it does not say why").strip().splitlines()[-1]
+        last = ((result and result.exc_string) or "").strip().rpartition("\n")[2]
+        # "module.Error: what it says"
+        return last.partition(": ")[2] or last or "the job failed and does not say why"
 
     def is_deaf(self, uid: str) -> bool:
         """Return whether annotations came lately that no webhook told us of."""

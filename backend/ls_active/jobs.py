@@ -90,7 +90,7 @@ class _Run:
         force = self._desk.coalescer.forced(self._uid)
         look = self._desk.get(self._key("look"))
         if look and not self._desk.is_active(self._uid):
-            Connection(self._uid, own_url=look).save(self._desk.store)
+            Connection(self._uid, own_url=look, connected_at=time.time()).save(self._desk.store)
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
         except LockLost:
@@ -179,6 +179,8 @@ class _Run:
 
     def _see_to_the_next(self, result: Result) -> None:
         """See to the next look: soon where only looking tells us of annotations."""
+        if result.left:
+            self._redis.delete(self._key("setup"))
         connection = Connection.load(self._desk.store, self._uid)
         if connection is None or not connection.active:
             return

@@ -48,9 +48,9 @@ class Connection:
         Whether Label Studio has a webhook of ours.
     resolved_at_start : int or None
         Tasks that were resolved before the first queue: they are not in the audit's debt.
-    backends_seen_at, contested_at : float
-        Unix time of the last look at the backends, and of the last time that somebody else had
-        changed the model version.
+    connected_at, adopted_at, backends_seen_at, contested_at : float
+        Unix times: of /setup, of taking over, of the last look at the backends, and of the last
+        time that somebody else had changed the model version.
     """
 
     uid: str
@@ -62,6 +62,7 @@ class Connection:
     titles: tuple[str, ...] = ()
     webhook: bool = False
     resolved_at_start: int | None = None
+    connected_at: float = 0.0
     adopted_at: float = 0.0
     backends_seen_at: float = 0.0
     contested_at: float = 0.0

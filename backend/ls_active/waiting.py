@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from ls_active.errors import BackendError
-from ls_active.job_desk import JobDesk
 from ls_active.project import ProjectStatus, State
+from ls_active.store import Store
 from ls_active.terminal import working
 
 PATIENCE = 120.0
@@ -24,13 +24,13 @@ class NotDone(BackendError):
 
 
 def wait_for(
-    desk: JobDesk,
+    store: Store,
     uid: str,
     done: Callable[[ProjectStatus], bool],
     *,
     what: str,
     since: float,
-    job: str = "",
+    failure: Callable[[], str] = str,
 ) -> ProjectStatus:
     """Wait until a project is as wished, showing what happens meanwhile; return its status.
 
@@ -41,25 +41,25 @@ def wait_for(
         What is waited for, as a sentence without a full stop.
     since : float
         Unix time; what the status says of before does not count.
-    job : str
-        The job that does it, if one alone does.
+    failure : callable
+        Returns what made it impossible, empty while nothing did.
 
     Raises
     ------
     NotDone
-        If the job or the project fails, or nothing was heard for two minutes.
+        If it fails, or nothing was heard for two minutes.
     """
     heard, heard_at = None, time.monotonic()
     with working(f"{what} …") as say:
         while True:
-            status = ProjectStatus.load(desk.store, uid)
+            status = ProjectStatus.load(store, uid)
             fresh = status.updated_at > since
             if fresh and status.state in _HOPELESS:
                 raise NotDone(_reason(status))
             if done(status):
                 return status
-            if job and (words := desk.failure(job)):
-                raise NotDone(words.partition(": ")[2] or words)
+            if words := failure():
+                raise NotDone(words)
             if status.updated_at != heard:
                 heard, heard_at = status.updated_at, time.monotonic()
             if time.monotonic() - heard_at > PATIENCE:

@@ -19,6 +19,8 @@ from flask.testing import FlaskClient
 
 from ls_active import ml_backend
 from ls_active.auth import SECRET_HEADER
+from ls_active.errors import BadLabelConfig
+from ls_active.schemas import PredictReply, PredictRequest
 from ls_active.settings import Settings
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings
 
@@ -164,7 +166,7 @@ def test_mounted_it_asks_who_it_is(parts: Parts, app: Flask) -> None:
 
 
 def test_a_dtd_does_not_reach_the_parser_of_the_sdk(parts: Parts) -> None:
-    with pytest.raises(ml_backend.BackendError, match="DTD"):
+    with pytest.raises(BadLabelConfig, match="DTD"):
         ml_backend.ActiveLearningModel(label_config='<!DOCTYPE a SYSTEM "x"><View/>')
 
 
@@ -176,11 +178,14 @@ def test_tasks_name_the_newest_project_of_their_id(
     parts: Parts, monkeypatch: pytest.MonkeyPatch, known: list[str], meant: str | None
 ) -> None:
     asked = []
-    predict = parts.service.predict
+    answer = parts.service.predict
+
+    def predict(request: PredictRequest) -> PredictReply:
+        asked.append(request.project)
+        return answer(request)
+
     parts.service.known = known
-    monkeypatch.setattr(
-        parts.service, "predict", lambda request: asked.append(request.project) or predict(request)
-    )
+    monkeypatch.setattr(parts.service, "predict", predict)
 
     assert len(ml_backend.ActiveLearningModel(label_config=CONFIG).predict(TASKS)) == 2
     assert asked == [meant]

@@ -76,10 +76,10 @@ def with_a_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Cli
 
 def assert_label_studio_takes(reply: dict[str, Any], request: dict[str, Any]) -> None:
     """Facts 7.1: one result a task, none null, a finite score, a version that is a string."""
-    interface = LabelInterface(request["label_config"])
+    validate: Any = LabelInterface(request["label_config"]).validate_prediction
     assert len(reply["results"]) == len(request["tasks"])
     for result in reply["results"]:
-        assert interface.validate_prediction(result, return_errors=True) == []
+        assert validate(result, return_errors=True) == []
         assert isinstance(result["score"], float)
         assert result["model_version"] == reply["model_version"]
     assert isinstance(reply["model_version"], str)

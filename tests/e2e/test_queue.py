@@ -96,7 +96,7 @@ class TestTheQueueMoves:
         [*_, newest] = case.versions
         start_training(case.client, case.backend)
         case.wait_until(lambda: case.in_force(newest + 1))
-        assert case.learned()
+        assert case.learned(case.said())
 
     def test_tasks_imported_later_enter_it(self, make_case):
         texts = short_texts(50, seed=3)
@@ -116,13 +116,13 @@ class TestTheQueueMoves:
         version = f"al-{case.versions[-1]}"
         unlabelled = [task for task in case.truth if task not in case.said()][:300]
         data_manager_action(case.client, case.id, "retrieve_tasks_predictions", unlabelled)
-        assert case.retrieved()[version] == 300
+        assert case.predictions[version] == 300
         before = number(case.project.model_version)
         case.label(1)
         case.wait_until(lambda: number(case.project.model_version) > before, 20)
         case.wait_learned()
-        case.wait_until(lambda: len(case.retrieved()) <= 4, 60)
-        assert case.retrieved()[version] == 300
+        case.wait_until(lambda: len(case.predictions) <= 4, 60)
+        assert case.predictions[version] == 300
 
     def test_an_annotator_who_skips_everything_gets_no_random_task(self, make_case):
         case = make_case(texts=300)

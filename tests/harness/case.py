@@ -1,4 +1,4 @@
-"""A project under test: what Label Studio has of it, what we have, and the truth about its tasks."""
+"""A project under test: what Label Studio has of it, what we have, and the true labels."""
 
 from __future__ import annotations
 
@@ -162,18 +162,20 @@ class Case:
         labels = {task["id"]: _label(task["annotations"]) for page in pages for task in page}
         return {task: label for task, label in labels.items() if label is not None}
 
-    def learned(self, labels: dict[int, str] | None = None) -> bool:
-        """Say whether the newest version was fitted on exactly what annotators say now."""
+    def learned(self, labels: dict[int, str]) -> bool:
+        """Say whether the newest version was fitted on exactly these labels."""
         if not self.versions:
             return False
         manifest = self.stack.store.manifest(self.uid, self.versions[-1])
-        said = self.said() if labels is None else labels
-        return bool(manifest["labels_digest"] == _digest(manifest["classes"], said))
+        return bool(manifest["labels_digest"] == _digest(manifest["classes"], labels))
 
     def wait_learned(self, seconds: float = 60) -> dict[int, str]:
         """Wait until all that annotators said is learned and in force; return it."""
         said = self.said()
-        self.wait_until(lambda: self.learned(said), seconds)
+        try:
+            self.wait_until(lambda: self.learned(said), seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\nannotators said {said}, now {self.said()}") from None
         self.wait_until(lambda: self.in_force(self.versions[-1]), seconds)
         return said
 
@@ -181,8 +183,9 @@ class Case:
         """Say whether Label Studio serves a queue of a version."""
         return self.project.model_version.startswith(f"al-{version}.")
 
-    def retrieved(self) -> dict[str, int]:
-        """Return how many predictions of each version string Label Studio holds."""
+    @property
+    def predictions(self) -> dict[str, int]:
+        """How many predictions of each version string Label Studio holds."""
         return self.client.prediction_counts(self.id)
 
 

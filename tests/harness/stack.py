@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+from pydantic import SecretStr
 
+from ls_active.jobs import JobDesk
 from ls_active.project import ProjectStatus
-from ls_active.settings import plain_environment
+from ls_active.settings import Settings, plain_environment
 from ls_active.store import Store
+from ls_active.valkey import EmbeddedValkey
 
 T = TypeVar("T")
 
@@ -82,6 +87,23 @@ class Stack:
         """Stop and start it."""
         self.stop()
         self.start()
+
+    def pids(self, name: str) -> list[int]:
+        """Return the processes last started under a name: ``valkey``, ``worker 1``, ``timer``…"""
+        found = re.findall(rf"{name} runs, pid (\d+)", self.log.read_text(errors="replace"))
+        return [int(pid) for pid in found[-1:]]
+
+    @cached_property
+    def desk(self) -> JobDesk:
+        """Where jobs are asked for, as the command line does."""
+        local = self.folder / "data" / "local"
+        settings = Settings(
+            label_studio_url=self._env["LABEL_STUDIO_URL"],
+            label_studio_api_key=SecretStr(self._env["LABEL_STUDIO_API_KEY"]),
+            data_dir=str(self.folder / "data"),
+            redis_url=SecretStr(EmbeddedValkey(local / "valkey").url),
+        )
+        return JobDesk(settings)
 
     def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run our command line against this service and return what it did."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from ls_active.checks import Finding, ok, trouble, warning
+from ls_active.checks import Finding, note, ok, trouble, warning
 from ls_active.errors import LabelStudioUnauthorized, LabelStudioUnreachable, NotConfigured
 from ls_active.label_studio import Identity
 from ls_active.label_studio_http import NEW_KEY_HINT
@@ -90,6 +90,16 @@ def clock(theirs: datetime, ours: datetime) -> Iterator[Finding]:
         )
     else:
         yield ok("clock", "agrees with Label Studio's")
+
+
+def data_manager() -> Iterator[Finding]:
+    """Remind of the button to press: Label Studio does not say which one was."""
+    yield note(
+        "annotators",
+        "Label Tasks As Displayed, and any filter or ordering of the Data Manager, bypass our "
+        "order and the locks; nothing tells us when somebody uses them",
+        "press Label All Tasks",
+    )
 
 
 def _refused(error: LabelStudioUnauthorized, key: str) -> Finding:

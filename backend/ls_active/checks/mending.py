@@ -17,5 +17,12 @@ def mend(tools: Tools) -> str:
     def looked_at(status: ProjectStatus) -> bool:
         return status.updated_at > since
 
-    after = wait_for(tools.desk, tools.uid, looked_at, what="Mending", since=since, job=job)
+    after = wait_for(
+        tools.desk.store,
+        tools.uid,
+        looked_at,
+        what="Mending",
+        since=since,
+        failure=lambda: tools.desk.failure(job),
+    )
     return f"put webhook, sampling and model version right; in force: {after.publication or 'none'}"

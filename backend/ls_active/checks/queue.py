@@ -124,17 +124,6 @@ def ground_truth_first(case: Case) -> Iterator[Finding]:
         )
 
 
-def data_manager(case: Case) -> Iterator[Finding]:
-    """Remind of the button to press: Label Studio does not say which one was."""
-    if case.active:
-        yield note(
-            "annotators",
-            "Label Tasks As Displayed, filters and orderings of the Data Manager bypass our order "
-            "and the locks; nothing tells us when somebody uses them",
-            "press Label All Tasks",
-        )
-
-
 def learnable(case: Case) -> Iterator[Finding]:
     """Check that there is something to learn in the label config; say what is left out."""
     try:

@@ -16,6 +16,7 @@ from ls_active.schemas import (
     ProjectReference,
     SetupRequest,
     WebhookEvent,
+    Wire,
     parse,
 )
 
@@ -29,7 +30,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-MESSAGES = [SetupRequest, PredictRequest, WebhookEvent]
+MESSAGES: list[type[Wire]] = [SetupRequest, PredictRequest, WebhookEvent]
 
 
 def body(**fields: Any) -> bytes:

@@ -1,0 +1,162 @@
+"""Connecting, keys, options, leaving: what admins do, and what others do to us."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from ls_active.label_studio import LabelStudioClient
+from ls_active.project import Connection
+from tests.harness.case import Case
+from tests.harness.label_studio import label_studio, personal_access_token
+from tests.harness.stack import serve
+
+
+class TestLeaving:
+    def test_disconnecting_restores_what_was_and_connecting_again_works(self, make_case):
+        case = make_case(texts=60, sampling="Sequential sampling")
+        _predict_by_hand(case, "theirs")
+        case.client.update_project(case.id, model_version="theirs")
+        case.connect(min_interval=0)
+        case.label_both_ways(4)
+        case.wait_learned()
+        case.stack.desk.ask("disconnect", case.uid)
+        case.wait_for(lambda status: status.state == "disconnected")
+        project = case.project
+        assert (project.sampling, project.model_version) == ("Sequential sampling", "theirs")
+        assert case.client.webhooks(case.id) == []
+        assert case.client.ml_backends(case.id) == []
+        assert case.predictions == {"theirs": 1}
+        before = len(case.publications())
+        case.label(2)
+        case.connect(min_interval=0)
+        assert len(case.publications()) > before
+        case.wait_learned()
+        assert case.project.sampling == "Uncertainty sampling"
+
+    def test_a_backend_removed_in_label_studio_is_a_goodbye(self, make_case):
+        case = make_case(texts=40)
+        case.connect(min_interval=0)
+        case.client.delete_ml_backend(case.backend)
+        _remember(case, backends_seen_at=0.0)
+        case.stack.desk.hint_now(case.uid)
+        case.wait_for(lambda status: status.state == "disconnected")
+
+
+class TestNeighbours:
+    def test_two_projects_of_one_backend_stay_apart(self, make_case):
+        here, there = make_case(texts=40), make_case(texts=50)
+        here.connect(min_interval=0)
+        there.connect(min_interval=0, strategy="entropy")
+        here.label_both_ways(4)
+        here.wait_learned()
+        assert there.versions == []
+        there.label_both_ways(6)
+        there.wait_learned()
+        assert set(here.queue()["tasks"]) == set(here.truth) - set(here.said())
+        assert set(there.queue()["tasks"]) == set(there.truth) - set(there.said())
+        assert (here.status.labels, there.status.labels) == (4, 6)
+        assert (here.status.strategy, there.status.strategy) == ("margin", "entropy")
+
+    def test_another_label_studio_with_the_same_ids_is_not_taken_for_ours(
+        self, make_case, tmp_path
+    ):
+        """The same id here and there, made at another time: theirs is refused, ours untouched."""
+        ours = make_case(texts=40)
+        ours.connect(min_labels=1000)
+        before = ours.project
+        with (
+            label_studio(tmp_path) as fresh,
+            LabelStudioClient(fresh.url, fresh.api_key) as client,
+        ):
+            theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
+            while theirs.id < ours.id:
+                theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
+            assert (theirs.id, theirs.uid) != (ours.id, ours.uid)
+            assert theirs.id == ours.id
+            client.connect_ml_backend(theirs.id, ours.stack.url, "stranger")
+            status = theirs.wait_for(lambda status: status.state == "refused")
+            assert ours.uid in status.detail
+            assert theirs.project.sampling == "Sequential sampling"
+        assert ours.project == before
+        assert ours.status.state == "waiting"
+
+
+class TestKeys:
+    """The other tests go with a legacy token."""
+
+    def test_a_personal_access_token_carries_the_loop(self, make_case, studio, tmp_path):
+        key = personal_access_token(studio)
+        with serve(tmp_path, studio.url, key, {"WORKERS": "1", "PREDICT_PROCESSES": "1"}) as stack:
+            case = make_case(stack, texts=40)
+            case.connect(min_interval=0)
+            case.label_both_ways(4)
+            case.wait_learned()
+            assert key not in stack.log.read_text()
+
+
+class TestOptions:
+    def test_bad_ones_keep_the_last_good_and_are_explained(self, make_case):
+        case = make_case(texts=40)
+        case.connect(min_interval=0, strategy="entropy")
+        case.label_both_ways(4)
+        case.wait_learned()
+        case.set_options({"strategy": "coin", "colour": "blue"})
+        status = case.wait_for(lambda status: bool(status.warnings))
+        [warning] = status.warnings
+        for part in ("'coin'", "'colour'", "Valid options: strategy=margin"):
+            assert part in warning
+        assert status.strategy == "entropy"
+        case.set_options("strategy = least_confidence\nmin_interval = 0")
+        case.wait_for(lambda status: not status.warnings and status.strategy == "least_confidence")
+
+    def test_a_new_connection_with_bad_ones_is_refused(self, make_case):
+        case = make_case(texts=10)
+        with pytest.raises(Exception, match="422"):
+            case.connect(strategy="coin")
+        assert case.project.sampling == "Sequential sampling"
+        assert "must be one of" in case.stack.log.read_text()
+
+
+class TestOthersSteering:
+    def test_a_foreign_model_version_is_put_back_once(self, make_case):
+        case = make_case(texts=40)
+        case.connect(min_interval=0, min_labels=1000)
+        _predict_by_hand(case, "theirs")
+        _settle(case)
+        case.client.update_project(case.id, model_version="theirs")
+        case.wait_until(lambda: case.project.model_version.startswith("al-"))
+        case.client.update_project(case.id, model_version="theirs")
+        status = case.wait_for(lambda status: status.state == "contested")
+        assert "model version" in status.detail
+        assert case.project.model_version == "theirs"
+
+    def test_it_is_left_alone_where_that_was_asked_for(self, make_case):
+        case = make_case(texts=40)
+        case.connect(min_interval=0, min_labels=1000, on_contested="leave")
+        _settle(case)
+        case.client.update_project(case.id, sampling="Sequential sampling")
+        case.wait_for(lambda status: status.state == "contested")
+        assert case.project.sampling == "Sequential sampling"
+
+
+def _predict_by_hand(case: Case, version: str) -> None:
+    [task, *_] = case.truth
+    region = {**case.annotator().result("tech")[0]}
+    case.client.import_predictions(
+        case.id, [{"task": task, "result": [region], "score": 0.5, "model_version": version}]
+    )
+
+
+def _settle(case: Case) -> None:
+    """Make it long ago that the project was adopted: at first everything is put back."""
+    _remember(case, adopted_at=time.time() - 3600)
+
+
+def _remember(case: Case, **changes: Any) -> None:
+    with case.stack.desk.held(case.uid):
+        connection = Connection.load(case.stack.store, case.uid)
+        assert connection is not None
+        connection.but(**changes).save(case.stack.store)
