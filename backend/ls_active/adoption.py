@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from active_learning import audit
 from active_learning.types import Reason
 from ls_active import label_studio_query as query
+from ls_active.auth import SECRET_HEADER
 from ls_active.errors import LabelStudioRejected
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio import Project
@@ -25,8 +26,6 @@ from ls_active.workshop import Workshop
 logger = logging.getLogger(__name__)
 
 SAMPLING = "Uncertainty sampling"
-
-SECRET_HEADER = "X-Active-Learning-Secret"  # noqa: S105 - the name of a header
 
 BACKENDS_EVERY = 600.0
 """Seconds between looks at the backends: that one call makes Label Studio call us back."""

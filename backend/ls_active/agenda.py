@@ -80,7 +80,8 @@ def need_publication(
     data: Dataset, record: Mapping[str, Any] | None, options: Options, standing: Standing
 ) -> Need:
     """Say whether a new head is to be published; `record` is the last publication, if any."""
-    if not data.askable and (record is None or record["provisional"]):
+    if not np.any(data.pool.serving != Serving.NO):
+        # Everything is done; Label Studio refuses the name of an empty publication.
         return Need()
     if record is None or record["provisional"]:
         return Need("the first queue", urgent=True)

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ls_active import terminal
-from ls_active.adoption import SECRET_HEADER
+from ls_active.auth import SECRET_HEADER
 from ls_active.checks import Case, Finding, Fix, Severity, Tools, queue, service, trouble, way_back
 from ls_active.checks import label_studio as reach
 from ls_active.connecting import default_url

@@ -21,6 +21,7 @@ from ls_active.errors import (
     BackendError,
     BadLabelConfig,
     LabelStudioUnauthorized,
+    NotConfigured,
     NoWorkingKey,
     QueueDown,
 )
@@ -62,6 +63,8 @@ class JobDesk:
         self.settings = settings
         self.store = Store(settings.data_dir)
         self._service = Service(settings)
+        if not settings.redis_url.get_secret_value():
+            raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
         seconds = 5.0 if patient else 0.3
         self.redis = redis.Redis.from_url(
             settings.redis_url.get_secret_value(),

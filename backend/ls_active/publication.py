@@ -188,17 +188,18 @@ class Publisher:
         numbers = {int(match[2]): match[0] for match in found if match is not None}
         return [numbers[n] for n in sorted(numbers) if n < below and n in ours]
 
-    def prune(self, current: str, names: Sequence[str], titles: Sequence[str]) -> None:
-        """Delete publications, only while the project names `current`.
+    def prune(self, current: str, names: Sequence[str], titles: Sequence[str]) -> bool:
+        """Delete publications, only while the project names `current`; return whether all are gone.
 
         Were it a backend's title instead, Label Studio would forget the current version.
         """
         for name in names:
             self._check()
-            if self._client.project(self._project_id).model_version != current:
-                return
-            if current not in titles:
-                self._client.delete_model_version(self._project_id, name)
+            named = self._client.project(self._project_id).model_version
+            if named != current or named in titles:
+                return False
+            self._client.delete_model_version(self._project_id, name)
+        return True
 
     def _claim(self, present: Mapping[str, int]) -> int:
         # A data folder that was deleted would count from one again: never below what is there.

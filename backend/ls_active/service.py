@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ import numpy as np
 from active_learning import registry
 from active_learning.types import Floats
 from ls_active import label_config, tags
+from ls_active.errors import NotFound
 from ls_active.models import ModelShelf, ModelVersion
-from ls_active.project import ProjectStatus
+from ls_active.project import Connection, ProjectStatus
 from ls_active.publication import version_name
 from ls_active.schemas import Prediction, PredictReply, PredictRequest
 from ls_active.settings import Settings
@@ -43,6 +45,8 @@ class Service:
         self._store = Store(settings.data_dir)
         self._models: OrderedDict[tuple[str, int], ModelVersion | None] = OrderedDict()
         self._numbers: dict[str, tuple[float, int]] = {}
+        self._known: set[str] = set()
+        self._lock = threading.Lock()
 
     def projects(self) -> list[str]:
         """Return the uids of all projects ever connected."""
@@ -65,9 +69,16 @@ class Service:
 
         Raises
         ------
-        BadRequest
-            If there is no label config, or nothing of it is learned.
+        NotFound
+            If the project was never connected here.
+        BadLabelConfig
+            If the label config is none.
         """
+        if request.project and not self._knows(request.project):
+            raise NotFound(
+                f"no project {request.project} is connected here; connect it in Label Studio "
+                "under Settings > Model"
+            )
         head = _head_of(request)
         version = self._version(request.project)
         name = version_name(version.number if version else 0)
@@ -81,6 +92,11 @@ class Service:
             _prediction(next(answers), head, name) if good else _empty(name) for good in readable
         ]
         return PredictReply(results=results, model_version=name)
+
+    def _knows(self, uid: str) -> bool:
+        if uid not in self._known and Connection.load(self._store, uid) is not None:
+            self._known.add(uid)
+        return uid in self._known
 
     def _number(self, uid: str | None) -> int:
         if uid is None:
@@ -96,12 +112,13 @@ class Service:
         if uid is None or number == 0:
             return None
         key = (uid, number)
-        if key not in self._models:
-            self._models[key] = ModelShelf(self._store, uid).load(number)
-            while len(self._models) > CACHED_MODELS:
-                self._models.popitem(last=False)
-        self._models.move_to_end(key)
-        return self._models[key]
+        with self._lock:
+            if key not in self._models:
+                self._models[key] = ModelShelf(self._store, uid).load(number)
+                while len(self._models) > CACHED_MODELS:
+                    self._models.popitem(last=False)
+            self._models.move_to_end(key)
+            return self._models[key]
 
 
 def _head_of(request: PredictRequest) -> Head | None:

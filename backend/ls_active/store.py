@@ -36,7 +36,7 @@ FORMAT = 1
 """Raised when a file changes its meaning; a file of another format counts as absent, and what it
 held is fitted or published anew."""
 
-_UID = re.compile(r"\d{1,18}\.\d{1,18}")
+_UID = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _NUMBERED = re.compile(r"(\d{6,})\.(claim|npz|json|evaluation\.json)")
 
 Document: TypeAlias = dict[str, Any]

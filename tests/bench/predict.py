@@ -66,9 +66,7 @@ def run(folder: Path, plan: Plan, report: Report) -> None:
         report.add("predict_memory", memory)
 
 
-def _measure(
-    table: Table, servers: Sequence[Server], kind: str, size: int, seconds: float
-) -> None:
+def _measure(table: Table, servers: Sequence[Server], kind: str, size: int, seconds: float) -> None:
     bodies = list(islice(_bodies(_texts(kind), size), 400))
     answers = [_labels(server, bodies[:4]) for server in servers]
     for server, given in zip(servers, answers, strict=True):

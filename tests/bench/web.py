@@ -32,7 +32,9 @@ def run(folder: Path, seconds: float, report: Report) -> None:
     try:
         with ours(folder / "data", valkey.url, processes=2) as server:
             with _predicting(server, seconds):
-                health = drive(f"{server.url}/health", [None], clients=1, seconds=seconds, pause=0.02)
+                health = drive(
+                    f"{server.url}/health", [None], clients=1, seconds=seconds, pause=0.02
+                )
             aim = judged(health.percentile(99) * 1000, 200, " ms")
             _row(table, f"/health with {BATCHES} batches of {BATCH} in flight", health, aim)
             up = _webhooks(server, seconds / 2)
@@ -78,9 +80,7 @@ def _webhooks(server: Server, seconds: float, clients: int = 1) -> Seen:
     body = recorded["request"]["body"]
     body["project"] |= {"id": int(project), "created_at": _iso(int(created))}
     url = f"{server.url}/webhook"
-    return drive(
-        url, [json.dumps(body).encode()], clients=clients, seconds=seconds, pause=0.02
-    )
+    return drive(url, [json.dumps(body).encode()], clients=clients, seconds=seconds, pause=0.02)
 
 
 def _iso(moment: int) -> str:

@@ -18,7 +18,7 @@ from typing import TypeVar
 import httpx
 from pydantic import SecretStr
 
-from ls_active.jobs import JobDesk
+from ls_active.job_desk import JobDesk
 from ls_active.project import ProjectStatus
 from ls_active.settings import Settings, plain_environment
 from ls_active.store import Store

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from ls_active import app as app_module
 from ls_active.app import create_app
 from ls_active.auth import SECRET_HEADER
+from ls_active.project import Connection
 from ls_active.schemas import PredictReply, PredictRequest
+from ls_active.store import Store
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings, serve
 from tests.redis_fixture import wait_until
 
@@ -378,8 +380,12 @@ def test_health_answers_while_batches_are_in_flight(tmp_path: Path, desk: FakeDe
 
 
 def test_by_default_processes_of_our_own_answer(tmp_path: Path, desk: FakeDesk) -> None:
-    with serve(create_app(make_settings(tmp_path), jobs=desk)) as client:
+    settings = make_settings(tmp_path)
+    with serve(create_app(settings, jobs=desk)) as client:
+        unknown = client.post("/predict", json=predict_body("a", 5))
+        Connection(UID).save(Store(settings.data_dir))
         reply = client.post("/predict", json=predict_body("a", 5)).json()
 
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "not_found")
     assert [result["result"] for result in reply["results"]] == [[], []]
     assert {result["model_version"] for result in reply["results"]} == {"al-0"}

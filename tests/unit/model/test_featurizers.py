@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from active_learning import registry
 from active_learning.featurizers import text
@@ -68,3 +69,21 @@ def test_any_values(values):
     assert X.shape == (len(values), TextFeaturizer.n_features)
     assert np.isfinite(X.data).all()
     assert (X.data >= 1).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4))
+def test_characters_are_hashed_as_scikit_learn_does(texts):
+    texts = [*texts, "Bank of the bank, a ΣΑΣ İstanbul x", "y" * (text.CACHED_LENGTH + 1)]
+    theirs = HashingVectorizer(
+        analyzer="char_wb",
+        ngram_range=(3, 5),
+        n_features=text.HALF,
+        norm=None,
+        alternate_sign=False,
+        dtype=np.float32,
+    ).transform(texts)
+    theirs.data = 1 + np.log(theirs.data)
+    ours = TextFeaturizer().transform(texts)[:, text.HALF :]
+    assert ours.nnz == theirs.nnz
+    assert abs(ours - theirs).max() == 0
