@@ -18,13 +18,13 @@ demo: install ## Run a Label Studio with real texts and the loop; LABELS=60 has 
 	@ls-active demo $(if $(LABELS),--labels $(LABELS))
 
 test: label-studio ## Run the tests, with a real Label Studio (minutes)
-	pytest -m "not slow"
+	pytest
 
 test-slow: label-studio ## Run the tests that take longer
 	pytest -m slow
 
 test-all: label-studio ## Run all tests
-	pytest
+	pytest -m "slow or not slow"
 
 lint: install ## Check style, types and imports
 	ruff check && ruff format --check && mypy && lint-imports

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,10 +43,17 @@ def webhook_secret(settings: Settings, uid: str) -> str:
     return hmac.new(server_secret(settings), uid.encode(), hashlib.sha256).hexdigest()
 
 
-def find_backend(rows: list[dict[str, Any]], own_url: str) -> dict[str, Any] | None:
-    """Return the row of Label Studio's backends that is us: at our address, or the only one."""
-    ours = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
-    return ours[0] if ours else rows[0] if len(rows) == 1 else None
+def find_backend(
+    rows: list[dict[str, Any]], own_url: str, known: int | None = None
+) -> dict[str, Any] | None:
+    """Return the row of Label Studio's backends that is us.
+
+    The one `known` as ours, else one at our address; while none was known, also the only one.
+    """
+    same = [row for row in rows if row["id"] == known]
+    here = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
+    alone = rows if known is None and len(rows) == 1 else []
+    return next(iter([*same, *here, *alone]), None)
 
 
 class Adoption:
@@ -74,13 +82,14 @@ class Adoption:
             return True
         self._change(backends_seen_at=time.time())
         rows = self._shop.client.ml_backends(self._id)
-        row = find_backend(rows, known.own_url)
+        row = find_backend(rows, known.own_url, known.backend)
         if row is None:
             return False
         given = known.but(extra_params=row["extra_params"])
         good = not given.options(self._shop.settings.options)[1]
         self._change(
             own_url=row["url"].rstrip("/"),
+            backend=row["id"],
             titles=tuple(item["title"] for item in rows),
             extra_params=given.extra_params if good or not known.adopted else known.extra_params,
         )
@@ -88,9 +97,8 @@ class Adoption:
 
     def adopt(self, project: Project, config: LabelConfig, head: Head) -> None:
         """Record what will be overwritten, set sampling and webhook, publish a provisional head."""
-        if not self.connection.original:
-            original = {"sampling": project.sampling, "model_version": project.model_version}
-            self._change(original=original, adopted_at=time.time())
+        found = {"sampling": project.sampling, "model_version": project.model_version}
+        self._change(original=self.connection.original or found, adopted_at=time.time())
         self._set_sampling(project)
         self.mend_webhook()
         self._publish_provisional(config, head)
@@ -99,7 +107,8 @@ class Adoption:
 
     def contested(self, project: Project) -> bool:
         """Say whether somebody else steers the queue; put back what they changed now and then."""
-        foreign = project.sampling != SAMPLING or not self._is_ours(project.model_version)
+        steered = self._has_published() and not self._is_ours(project.model_version)
+        foreign = project.sampling != SAMPLING or steered
         now = time.time()
         if not foreign or now - self.connection.adopted_at < SETTLING:
             self._set_sampling(project)
@@ -144,34 +153,29 @@ class Adoption:
     def disconnect(self, project: Project, publisher: Publisher) -> None:
         """Put back what adopting overwrote, and take away what is ours."""
         client, original = self._shop.client, self.connection.original
+        theirs = project.model_version and not self._is_ours(project.model_version)
+        version = project.model_version if theirs else original.get("model_version", "")
         self._remove_backend()
         self._shop.check()
-        if original:
-            self._restore(project, original)
+        # Deleting makes Label Studio forget a backend's title: it is put back afterwards.
+        client.update_project(self._id, model_version="")
         for name in publisher.stale(2**31):
             self._shop.check()
             client.delete_model_version(self._id, name)
+        with suppress(LabelStudioRejected):  # A title, or predictions, that are gone: it stays "".
+            client.update_project(self._id, model_version=version)
+        if original and project.sampling == SAMPLING:
+            client.update_project(self._id, sampling=original["sampling"])
         self._change(active=False, adopted=False, original={}, webhook=False)
 
     # Below: one effect each
-
-    def _restore(self, project: Project, original: Any) -> None:
-        client = self._shop.client
-        if project.sampling == SAMPLING:
-            client.update_project(self._id, sampling=original["sampling"])
-        if not self._is_ours(project.model_version):
-            return
-        try:
-            client.update_project(self._id, model_version=original["model_version"])
-        except LabelStudioRejected:
-            # It was the title of a backend that is gone, or its predictions are.
-            client.update_project(self._id, model_version="")
 
     def _remove_backend(self) -> None:
         if not self.connection.own_url:
             return
         client = self._shop.client
-        row = find_backend(client.ml_backends(self._id), self.connection.own_url)
+        rows = client.ml_backends(self._id)
+        row = find_backend(rows, self.connection.own_url, self.connection.backend)
         if row is not None:
             client.delete_ml_backend(row["id"])
         url = f"{self.connection.own_url}/webhook"
@@ -207,6 +211,13 @@ class Adoption:
         return Publisher(
             shop.client, shop.store, shop.uid, self._id, check=shop.check, stage=shop.clock.stage
         )
+
+    def _has_published(self) -> bool:
+        """Say whether there was a queue since adopting; without tasks there is none yet."""
+        store, uid = self._shop.store, self._shop.uid
+        numbers = store.publications(uid)
+        last = store.publication(uid, numbers[-1]) if numbers else None
+        return last is not None and last["published_at"] >= self.connection.adopted_at
 
     def _is_ours(self, model_version: str) -> bool:
         return self.publisher().claimed(model_version)

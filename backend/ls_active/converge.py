@@ -199,6 +199,8 @@ def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, st
             "somebody else set the project's model version or sampling; ours waits",
             "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
         )
+    if not len(data.pool.ids):
+        return State.WAITING, "the project has no tasks yet", "import some"
     if outcome.version is None:
         have = f"{data.labels} labels in {data.classes_seen} classes"
         return (

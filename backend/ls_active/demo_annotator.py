@@ -85,7 +85,7 @@ class ScriptedAnnotator:
 
 @dataclass(frozen=True)
 class Order:
-    """How well Label Studio kept to our order: of `served` tasks so many were …"""
+    """How well Label Studio kept to our order: so many tasks were inside it, and next in it."""
 
     served: int
     inside: int

@@ -1,4 +1,4 @@
-"""How good each model version is: its answers on the articles nobody labelled, against the truth."""
+"""How good each model version is on the articles that nobody labelled, by their true topics."""
 
 from __future__ import annotations
 

@@ -144,9 +144,9 @@ class JobDesk:
 
     def poll(self, uid: str, extra_params: RawOptions = None) -> None:
         """Carry the loop of a project without a backend row in Label Studio."""
-        known = Connection.load(self.store, uid)
-        if known is None or not known.active:
-            known = Connection(uid)
+        known = Connection.load(self.store, uid) or Connection(uid, active=False)
+        if not known.active:
+            known = known.renewed()
         known.but(extra_params=extra_params or known.extra_params).save(self.store)
         self.hint_now(uid)
 
@@ -163,7 +163,7 @@ class JobDesk:
                 return ""
             result = job.latest_result()
         last = ((result and result.exc_string) or "").strip().rpartition("\n")[2]
-        # "module.Error: what it says"
+        # What Python writes last is the error's type, a colon, and what it says.
         return last.partition(": ")[2] or last or "the job failed and does not say why"
 
     def is_deaf(self, uid: str) -> bool:

@@ -89,8 +89,9 @@ class _Run:
         """Converge, say what went wrong if it did, and see to the next run."""
         force = self._desk.coalescer.forced(self._uid)
         look = self._desk.get(self._key("look"))
-        if look and not self._desk.is_active(self._uid):
-            Connection(self._uid, own_url=look, connected_at=time.time()).save(self._desk.store)
+        known = Connection.load(self._desk.store, self._uid) or Connection(self._uid, active=False)
+        if look and not known.active:
+            known.renewed(own_url=look, connected_at=time.time()).save(self._desk.store)
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
         except LockLost:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -24,13 +23,14 @@ from scipy.sparse import csr_matrix
 from ls_active.errors import LockLost
 from ls_active.features import EMPTY_ROW, FeatureFile
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a table changes its meaning; a mirror of another format is rebuilt."""
 
 _TABLES = """
+PRAGMA journal_mode = WAL;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE tasks (
-    id INTEGER PRIMARY KEY, row INTEGER NOT NULL, digest BLOB, error TEXT,
+    id INTEGER PRIMARY KEY, row INTEGER NOT NULL, digest BLOB, error TEXT, unread INTEGER NOT NULL,
     updated_at TEXT NOT NULL, is_labeled INTEGER NOT NULL,
     annotations INTEGER NOT NULL, skips INTEGER NOT NULL);
 CREATE TABLE annotations (
@@ -114,12 +114,7 @@ class Mirror:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._db.close()
         self._lock.close()
 
@@ -154,13 +149,18 @@ class Mirror:
     # Writing
 
     def put_states(self, states: Iterable[TaskState]) -> None:
-        """Insert tasks (without features yet) or update their states."""
+        """Insert tasks (without features yet: unread) or update their states."""
         self._db.executemany(
-            "INSERT INTO tasks VALUES (?, ?, NULL, NULL, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
+            "INSERT INTO tasks VALUES (?, ?, NULL, NULL, 1, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE "
             "SET updated_at = excluded.updated_at, is_labeled = excluded.is_labeled, "
             "annotations = excluded.annotations, skips = excluded.skips",
             ((s.id, EMPTY_ROW, s.updated_at, s.is_labeled, s.annotations, s.skips) for s in states),
         )
+
+    def set_unread(self, ids: Iterable[int], *, unread: bool) -> None:
+        """Remember that the data of tasks is to be read, or that it was."""
+        pairs = ((unread, task) for task in ids)
+        self._db.executemany("UPDATE tasks SET unread = ? WHERE id = ?", pairs)
 
     def put_features(
         self, ids: Sequence[int], digests: Sequence[bytes], X: csr_matrix, errors: Mapping[int, str]
@@ -219,9 +219,9 @@ class Mirror:
         found = ((task, self._db.execute(query, (task,)).fetchone()) for task in ids)
         return {task: row[0] for task, row in found if row is not None}
 
-    def pending(self) -> list[int]:
-        """Return the tasks that have no features and no error yet."""
-        query = "SELECT id FROM tasks WHERE digest IS NULL ORDER BY id"
+    def unread(self) -> list[int]:
+        """Return the tasks whose data is new, or may be, and is still to be read; ascending."""
+        query = "SELECT id FROM tasks WHERE unread ORDER BY id"
         return [row[0] for row in self._db.execute(query)]
 
     def counts(self) -> tuple[int, int]:
@@ -269,26 +269,21 @@ class Mirror:
     # Opening
 
     def _open(self, key: str) -> sqlite3.Connection:
-        try:
-            database = self._connect()
-            if _key_of(database) == key:
-                return database
-            database.close()
-        except sqlite3.DatabaseError:
-            pass  # A damaged cache is rebuilt like one that is missing.
-        shutil.rmtree(self._folder / "features", ignore_errors=True)
-        for path in self._folder.glob("mirror.sqlite3*"):
-            path.unlink()
         database = self._connect()
-        database.executescript(_TABLES)
-        database.execute("INSERT INTO meta VALUES ('key', ?)", (key,))
+        if _key_of(database) != key:
+            # A damaged cache is rebuilt like one that is missing.
+            database.close()
+            shutil.rmtree(self._folder / "features", ignore_errors=True)
+            for path in self._folder.glob("mirror.sqlite3*"):
+                path.unlink()
+            database = self._connect()
+            database.executescript(_TABLES)
+            database.execute("INSERT INTO meta VALUES ('key', ?)", (key,))
+        database.execute("PRAGMA synchronous = NORMAL")
         return database
 
     def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self._folder / "mirror.sqlite3", isolation_level=None)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")
-        return database
+        return sqlite3.connect(self._folder / "mirror.sqlite3", isolation_level=None)
 
     def _feature_length(self) -> tuple[int, int]:
         rows, nonzeros = json.loads(self.note("feature_length") or "[0, 0]")
@@ -298,6 +293,6 @@ class Mirror:
 def _key_of(database: sqlite3.Connection) -> str | None:
     try:
         found = database.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
-    except sqlite3.OperationalError:
+    except sqlite3.DatabaseError:
         return None
     return None if found is None else str(found[0])

@@ -36,6 +36,8 @@ class Connection:
     ----------
     own_url : str
         Our address as Label Studio reaches it; empty where only polling was asked for.
+    backend : int or None
+        Our row among the project's backends, once seen.
     extra_params
         The connection's options, as they came.
     active : bool
@@ -55,6 +57,7 @@ class Connection:
 
     uid: str
     own_url: str = ""
+    backend: int | None = None
     extra_params: RawOptions = None
     active: bool = True
     adopted: bool = False
@@ -96,6 +99,10 @@ class Connection:
     def save(self, store: Store) -> None:
         """Write the connection down."""
         store.write(self.uid, "connection", asdict(self))
+
+    def renewed(self, **changes: Any) -> Self:
+        """Return a new connection; what was overwritten once is still to be put back."""
+        return type(self)(self.uid, original=self.original, **changes)
 
     def but(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""

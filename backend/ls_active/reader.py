@@ -113,23 +113,23 @@ class Reader:
     def take(self, pages: Iterable[list[query.Task]]) -> SyncReport:
         """Store what is news in pages with annotations, and read data that is new or may be."""
         report = SyncReport()
-        moved: list[int] = []
         for page in pages:
             self._check()
             fresh = self.fresh(page)
             known = self.mirror.states(page[0]["id"], page[-1]["id"])
+            moved = [task["id"] for task in fresh if not _explained(task, known.get(task["id"]))]
             with self.mirror.transaction():
                 self.mirror.put_states(map(state_of, fresh))
+                self.mirror.set_unread(moved, unread=True)
                 for task in fresh:
                     self.mirror.put_annotations(task["id"], self._annotations(task))
-            moved += [t["id"] for t in fresh if not _explained(t, known.get(t["id"]))]
             report += _report(fresh, known)
-        self.read_data(moved)
+        self.read_data()
         return report
 
-    def read_data(self, ids: Iterable[int]) -> None:
-        """Read the data of tasks, and of those that have no features yet."""
-        for first, last in self.runs(sorted({*ids, *self.mirror.pending()})):
+    def read_data(self) -> None:
+        """Read the data of all tasks whose data is new or may be."""
+        for first, last in self.runs(self.mirror.unread()):
             for page in self.pages(query.id_between(first, last), include=("data",)):
                 self._check()
                 with self.mirror.transaction():
@@ -152,6 +152,7 @@ class Reader:
         if ids:
             X = self._reading.featurizer.transform(texts)
             self.mirror.put_features(ids, digests, X, errors)
+        self.mirror.set_unread(known, unread=False)
 
     def store(self, page: list[query.Task]) -> None:
         """Store states and features of a page with data, and that it was read."""
@@ -222,7 +223,7 @@ def _explained(task: query.Task, before: TaskState | None) -> bool:
     """Say whether annotations alone account for a new `updated_at`; else the data may be new."""
     if before is None:
         return False
-    if _counts(before) != _counts(state_of(task)):
+    if sum(_counts(state_of(task))) < sum(_counts(before)):
         return True
     touched = _moment(task["updated_at"]) - timedelta(seconds=1)
     return any(_moment(raw["updated_at"]) >= touched for raw in task["annotations"])

@@ -39,20 +39,20 @@ class Recount:
         """Compare, and mend what differs."""
         project = self._reader.project()
         report = SyncReport()
-        if self._must_sweep(project):
+        rules = f"{project.maximum_annotations}:{project.skip_queue}"
+        if self._must_sweep(rules):
             report += self._sweep()
             project = self._reader.project()
+        self._mirror.set_note("rules", rules)
         if self._mirror.counts()[0] != project.task_number:
             report += self._add_new() + self._bisect(0, self._mirror.last_id())
         return report + self._check_annotations(project)
 
-    def _must_sweep(self, project: Project) -> bool:
+    def _must_sweep(self, rules: str) -> bool:
         """Daily, and when overlap or skip rules changed: that never moves `updated_at`."""
-        rules = f"{project.maximum_annotations}:{project.skip_queue}"
-        known = self._mirror.note("rules")
-        self._mirror.set_note("rules", rules)
         swept_at = float(self._mirror.note("swept_at") or 0)
-        return known not in (None, rules) or time.time() - swept_at > SWEEP_EVERY
+        changed = self._mirror.note("rules") not in (None, rules)
+        return changed or time.time() - swept_at > SWEEP_EVERY
 
     def _check_annotations(self, project: Project) -> SyncReport:
         if self._agrees(project):

@@ -17,6 +17,7 @@ import numpy as np
 from active_learning import loop
 from active_learning.types import Queue
 from ls_active import agenda, dataset
+from ls_active.adoption import Adoption
 from ls_active.audit_books import AuditBooks
 from ls_active.dataset import Dataset
 from ls_active.errors import LabelStudioRejected
@@ -25,7 +26,7 @@ from ls_active.label_studio import Project
 from ls_active.mirror import Mirror
 from ls_active.models import ModelShelf, ModelVersion
 from ls_active.project import Connection, ProjectStatus
-from ls_active.publication import Publisher, items
+from ls_active.publication import items
 from ls_active.reader import SyncReport
 from ls_active.sync import Sync
 from ls_active.tags import Head
@@ -97,14 +98,7 @@ class Refit:
         self._options, _ = connection.options(shop.settings.options)
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
-        self._publisher = Publisher(
-            shop.client,
-            shop.store,
-            shop.uid,
-            connection.project_id,
-            check=shop.check,
-            stage=shop.clock.stage,
-        )
+        self._publisher = Adoption(shop, connection).publisher()
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -178,8 +172,12 @@ class Refit:
         return record
 
     def _newest_manifest(self) -> Mapping[str, Any] | None:
+        """Return what the newest version was made from; None if it is of no use any more."""
         numbers = self._shop.store.loadable(self._shop.uid)
-        return self._shop.store.manifest(self._shop.uid, numbers[-1]) if numbers else None
+        newest = self._shelf.load(numbers[-1]) if numbers else None
+        if newest is None or newest.manifest["features"] != self._subject.feature_key:
+            return None
+        return newest.manifest
 
     def _current(self, data: Dataset) -> ModelVersion | None:
         """Return the version in force, if it answers what the project asks today."""
@@ -297,6 +295,6 @@ class Refit:
         with self._shop.clock.stage("prune"):
             stale = self._publisher.stale(record["publication"])
             limit = IDLE_PRUNES if self._shop.idle() else max(len(stale) - KEPT_PUBLICATIONS, 0)
-            self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
-        if len(stale) <= limit:
+            pruned = self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
+        if pruned and len(stale) <= limit:
             self._mirror.set_note("stale", None)

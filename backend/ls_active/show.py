@@ -161,7 +161,7 @@ def chosen(figures: Mapping[str, Any] | None) -> str:
     """Say the all-label figure under the only name it deserves."""
     if figures is None:
         return "too few labels to test on the tasks we chose"
-    return f"{_percent(figures['accuracy'])} on the tasks we chose"
+    return f"{_percent(figures['accuracy'])} on the {figures['n']} tasks we chose"
 
 
 def _percent(share: float) -> str:

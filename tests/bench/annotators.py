@@ -51,8 +51,10 @@ class AnnotatorSection:
         self._seconds = seconds / turns
         self._turns = turns
         texts = data.short_texts(TASKS + LABELS, seed=3)
-        self._without = _Arm("fixed predictions, no backend", place.new_project("B", texts, LABELS))
-        self._with = _Arm("with us", place.new_project("A", texts, LABELS))
+        self._without = _Arm(
+            "fixed predictions, no backend", place.new_project("without us", texts, LABELS)
+        )
+        self._with = _Arm("with us", place.new_project("with us", texts, LABELS))
         key = add_user(place.studio, "second@example.com")
         self._clients = [place.client, LabelStudioClient(place.studio.url, key)]
 
@@ -75,7 +77,7 @@ class AnnotatorSection:
         plain = _percentile(self._without.next_seconds, 95)
         for arm in (self._without, self._with):
             ratio = _percentile(arm.next_seconds, 95) / plain
-            aim = judged(ratio, RATIO, " ×") if arm is self._with else None
+            aim = judged(ratio, RATIO, "x") if arm is self._with else None
             table.row(arm.name, len(arm.next_seconds), *_figures(arm), aim)
         report.add("annotators", table)
 

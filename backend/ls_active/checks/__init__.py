@@ -117,7 +117,9 @@ class Case:
     @property
     def our_backend(self) -> dict[str, Any] | None:
         """The row of Label Studio's backends that is us."""
-        return find_backend(self.backends, self.own_url) if self.own_url else None
+        if not self.own_url:
+            return None
+        return find_backend(self.backends, self.own_url, self.connection.backend)
 
     @property
     def our_webhooks(self) -> list[dict[str, Any]]:

@@ -171,7 +171,7 @@ def fit_linear(pool: Pool, *, previous: LinearModel | None = None, seed: int = 0
         logits, n_train = out_of_fold(basis.rows, y, fold_of, n_classes)
         temperature = fit_temperature(logits, y, fold_of)
         held = probabilities(logits, temperature, n_train)
-    head = fit_head(basis.rows, y, start=_start(basis, y, previous))
+    head = fit_head(basis.rows, y, start=_start(basis, y, previous, len(weights)))
     return Fit(
         model=LinearModel(
             classes=pool.classes,
@@ -195,8 +195,10 @@ def column_weights(X: Features) -> NDArray[np.float32]:
     return np.ones(X.shape[1], dtype=np.float32)
 
 
-def _start(basis: Basis, y: Ints, previous: LinearModel | None) -> Head | None:
-    if previous is None or not np.array_equal(previous.seen, np.unique(y)):
+def _start(basis: Basis, y: Ints, previous: LinearModel | None, width: int) -> Head | None:
+    if previous is None or len(previous.weights) != width:
+        return None
+    if not np.array_equal(previous.seen, np.unique(y)):
         return None
     coef = basis.project(previous.coef_on(basis.columns))
     return Head(previous.seen.astype(np.int64), coef)

@@ -68,6 +68,14 @@ def test_a_previous_model_of_other_classes_is_no_start():
     np.testing.assert_array_equal(fresh.coef, warm.coef)
 
 
+def test_a_previous_model_of_other_features_is_no_start():
+    X, y = sparse_topics(100)
+    narrow = fit_linear(pool_of(X[:, :80], partly(y, 50), 3)).model
+    pool = pool_of(X, partly(y, 50), 3)
+    fresh, warm = fit_linear(pool).model, fit_linear(pool, previous=narrow).model
+    np.testing.assert_array_equal(fresh.coef, warm.coef)
+
+
 def test_unseen_classes_get_their_share():
     X, y = sparse_topics(100, 2)
     pool = pool_of(X, partly(y, 30), 6)
