@@ -283,7 +283,10 @@ class Refit:
         self._shop.check()
         with self._shop.clock.stage("evaluate"):
             estimate = loop.estimate_audit(
-                data.pool, seed=self._options.seed, held=self._books.held()
+                data.pool,
+                model=current.model,
+                seed=self._options.seed,
+                held=self._books.held(),
             )
         store.save_evaluation(
             uid, current.number, {"audit": asdict(estimate), "evaluated_at": time.time()}
