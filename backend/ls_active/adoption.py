@@ -150,7 +150,7 @@ class Adoption:
             client.delete_webhook(extra["id"])
         self._change(webhook=True)
 
-    def disconnect(self, project: Project, publisher: Publisher) -> None:
+    def disconnect(self, project: Project) -> None:
         """Put back what adopting overwrote, and take away what is ours."""
         client, original = self._shop.client, self.connection.original
         theirs = project.model_version and not self._is_ours(project.model_version)
@@ -159,7 +159,7 @@ class Adoption:
         self._shop.check()
         # Deleting makes Label Studio forget a backend's title: it is put back afterwards.
         client.update_project(self._id, model_version="")
-        for name in publisher.stale(2**31):
+        for name in Publisher(self._shop).stale(2**31):
             self._shop.check()
             client.delete_model_version(self._id, name)
         with suppress(LabelStudioRejected):  # A title, or predictions, that are gone: it stays "".
@@ -200,17 +200,10 @@ class Adoption:
             for row in order[: options.head_size]
         ]
         if content:
-            self.publisher().publish(
+            Publisher(self._shop).publish(
                 0, content, config,
                 why="connected", last_id=0, labels=0, provisional=True,
             )  # fmt: skip
-
-    def publisher(self) -> Publisher:
-        """Return what writes publications of this project."""
-        shop = self._shop
-        return Publisher(
-            shop.client, shop.store, shop.uid, self._id, check=shop.check, stage=shop.clock.stage
-        )
 
     def _has_published(self) -> bool:
         """Say whether there was a queue since adopting; without tasks there is none yet."""
@@ -220,7 +213,7 @@ class Adoption:
         return last is not None and last["published_at"] >= self.connection.adopted_at
 
     def _is_ours(self, model_version: str) -> bool:
-        return self.publisher().claimed(model_version)
+        return Publisher(self._shop).claimed(model_version)
 
     def _secret(self) -> str:
         return webhook_secret(self._shop.settings, self._shop.uid)

@@ -56,9 +56,11 @@ class AuditBooks:
         return list(self._mirror.audits())
 
     def _note(self, number: int, record: Mapping[str, Any]) -> None:
-        pairs = zip(record["tasks"], record["reasons"], strict=True)
+        pairs = list(zip(record["tasks"], record["reasons"], strict=True))
         # The provisional queue is in audit order throughout, before any debt.
         audits = [] if record["provisional"] else [t for t, why in pairs if why == Reason.AUDIT]
         with self._mirror.transaction():
+            # What the strategy asks now is no audit task when it is answered, whatever it was.
+            self._mirror.drop_audits(t for t, why in pairs if why != Reason.AUDIT)
             self._mirror.place_audits(audits, record["published_at"])
             self._mirror.set_note("audits_seen", str(number))

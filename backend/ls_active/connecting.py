@@ -163,7 +163,12 @@ def _connect(
 ) -> None:
     known = adoption.find_backend(client.ml_backends(project.id), own_url)
     if known is not None and urlsplit(known["url"]).netloc == urlsplit(own_url).netloc:
-        body = {"url": own_url, "extra_params": chosen or known["extra_params"]}
+        body = {
+            "project": project.id,
+            "url": own_url,
+            "title": known["title"],
+            "extra_params": chosen or known["extra_params"],
+        }
         with terminal.working("It is connected already; looking again …"):
             client.http.json("PATCH", f"/api/ml/{known['id']}", body=body)
         return

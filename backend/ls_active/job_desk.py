@@ -155,6 +155,13 @@ class JobDesk:
         with _queue_errors():
             return worker.enqueue(self.queue, function, *arguments)
 
+    def is_done(self, job_id: str) -> bool:
+        """Return whether a job came to a good end."""
+        with _queue_errors():
+            job = self.queue.fetch_job(job_id)
+            # The record of such a job is dropped after a minute.
+            return job is None or job.get_status() == JobStatus.FINISHED
+
     def failure(self, job_id: str) -> str:
         """Return the last words of a job that failed for good; empty of any other."""
         with _queue_errors():

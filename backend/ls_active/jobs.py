@@ -65,11 +65,10 @@ def disconnect(uid: str) -> None:
 
 def mend(uid: str) -> None:
     """Put webhook, sampling and queue right at once, whoever changed them."""
-    desk = _desk()
-    run = _Run(desk, uid)
+    run = _Run(_desk(), uid)
     with run.held() as lock:
         run.mend(lock)
-    desk.hint_now(uid)
+        run.work(lock)
 
 
 @cache
@@ -135,12 +134,12 @@ class _Run:
             adoption = Adoption(shop, connection)
             project = client.project(connection.project_id)
             if project.uid == self._uid:
-                adoption.disconnect(project, adoption.publisher())
+                adoption.disconnect(project)
             shop.say(State.DISCONNECTED, "sampling and model version are what they were")
         self._redis.delete(self._key("setup"))
 
     def mend(self, lock: Lock) -> None:
-        """Mend the webhook while holding the project; the next run puts back the rest at once."""
+        """Mend the webhook while holding the project; the run after it puts back the rest."""
         connection = Connection.load(self._desk.store, self._uid)
         if connection is None or not connection.active:
             return

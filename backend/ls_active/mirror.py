@@ -202,6 +202,10 @@ class Mirror:
             "INSERT OR IGNORE INTO audits VALUES (?, ?)", ((int(task), when) for task in ids)
         )
 
+    def drop_audits(self, ids: Iterable[int]) -> None:
+        """Forget that tasks were asked as audit tasks: they are asked for another reason now."""
+        self._db.executemany("DELETE FROM audits WHERE task = ?", ((int(task),) for task in ids))
+
     # Reading
 
     def states(self, low: int = 0, high: int | None = None) -> dict[int, TaskState]:

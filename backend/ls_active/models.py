@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,6 +44,7 @@ class ModelShelf:
     def __init__(self, store: Store, uid: str) -> None:
         self._store = store
         self._uid = uid
+        self._loaded: dict[int, ModelVersion | None] = {}
 
     @property
     def pinned(self) -> int | None:
@@ -81,8 +82,18 @@ class ModelShelf:
         number = self.current_number()
         return self.load(number) if number else None
 
+    def newest(self) -> ModelVersion | None:
+        """Return the newest version, in force or not; None as for `current`."""
+        loadable = self._store.loadable(self._uid)
+        return self.load(loadable[-1]) if loadable else None
+
     def load(self, number: int) -> ModelVersion | None:
         """Return a version, None if what is stored cannot be used: then it is fitted anew."""
+        if number not in self._loaded:
+            self._loaded[number] = self._read(number)
+        return self._loaded[number]
+
+    def _read(self, number: int) -> ModelVersion | None:
         try:
             manifest = self._store.manifest(self._uid, number)
             model = loop.restore(self._store.arrays(self._uid, number), tuple(manifest["classes"]))
@@ -125,3 +136,18 @@ class ModelShelf:
         number = self._store.claim_version(self._uid)
         self._store.save_version(self._uid, number, fit.model.to_arrays(), manifest)
         return ModelVersion(number, fit.model, manifest)
+
+    def evaluate(
+        self, version: ModelVersion, dataset: Dataset, seed: int, held: Collection[int]
+    ) -> None:
+        """Record the honest estimate of a version fitted on exactly these labels, once."""
+        if self._store.evaluation(self._uid, version.number) is not None:
+            return
+        estimate = loop.estimate_audit(dataset.pool, model=version.model, seed=seed, held=held)
+        evaluation = {"audit": asdict(estimate), "evaluated_at": time.time()}
+        self._store.save_evaluation(self._uid, version.number, evaluation)
+
+    def audit(self, version: ModelVersion) -> Mapping[str, Any] | None:
+        """Return the honest estimate of a version, None while it is not made."""
+        evaluation = self._store.evaluation(self._uid, version.number)
+        return evaluation["audit"] if evaluation else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from active_learning.types import Queue, Reason
 from ls_active.errors import PublicationIncomplete
 from ls_active.label_config import LabelConfig
-from ls_active.label_studio import LabelStudioClient
-from ls_active.store import Store
 from ls_active.tags import Head
+from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 
@@ -102,31 +101,17 @@ class Publisher:
 
     Parameters
     ----------
-    client : LabelStudioClient
-    store : Store
-    uid, project_id : str, int
-    check : callable
-        Called before every write; raises when this worker must stop.
-    stage : callable
-        Context manager factory that times a stage by its name.
+    shop : Workshop
+        Its `check` is called before every write.
     """
 
-    def __init__(
-        self,
-        client: LabelStudioClient,
-        store: Store,
-        uid: str,
-        project_id: int,
-        *,
-        check: Callable[[], None],
-        stage: Callable[[str], Any],
-    ) -> None:
-        self._client = client
-        self._store = store
-        self._uid = uid
-        self._project_id = project_id
-        self._check = check
-        self._stage = stage
+    def __init__(self, shop: Workshop) -> None:
+        self._client = shop.client
+        self._store = shop.store
+        self._uid = shop.uid
+        self._project_id = shop.project_id
+        self._check = shop.check
+        self._stage = shop.clock.stage
 
     def publish(
         self, version: int, content: Sequence[Item], config: LabelConfig, **remarks: Any

@@ -111,7 +111,7 @@ class Reader:
         return [task for task in page if known.get(task["id"]) != state_of(task)]
 
     def take(self, pages: Iterable[list[query.Task]]) -> SyncReport:
-        """Store what is news in pages with annotations, and read data that is new or may be."""
+        """Store what is news in pages with annotations, and whose data is new or may be."""
         report = SyncReport()
         for page in pages:
             self._check()
@@ -124,7 +124,6 @@ class Reader:
                 for task in fresh:
                     self.mirror.put_annotations(task["id"], self._annotations(task))
             report += _report(fresh, known)
-        self.read_data()
         return report
 
     def read_data(self) -> None:
@@ -220,7 +219,10 @@ def _counts(state: TaskState | None) -> tuple[int, int]:
 
 
 def _explained(task: query.Task, before: TaskState | None) -> bool:
-    """Say whether annotations alone account for a new `updated_at`; else the data may be new."""
+    """Say whether annotations alone account for a new `updated_at`; else the data may be new.
+
+    An edit of the data that an annotation follows within one pass looks like the annotation alone.
+    """
     if before is None:
         return False
     if sum(_counts(state_of(task))) < sum(_counts(before)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,6 @@ import numpy as np
 from active_learning import loop
 from active_learning.types import Queue
 from ls_active import agenda, dataset
-from ls_active.adoption import Adoption
 from ls_active.audit_books import AuditBooks
 from ls_active.dataset import Dataset
 from ls_active.errors import LabelStudioRejected
@@ -26,7 +25,7 @@ from ls_active.label_studio import Project
 from ls_active.mirror import Mirror
 from ls_active.models import ModelShelf, ModelVersion
 from ls_active.project import Connection, ProjectStatus
-from ls_active.publication import items
+from ls_active.publication import Publisher, items
 from ls_active.reader import SyncReport
 from ls_active.sync import Sync
 from ls_active.tags import Head
@@ -98,7 +97,7 @@ class Refit:
         self._options, _ = connection.options(shop.settings.options)
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
-        self._publisher = Adoption(shop, connection).publisher()
+        self._publisher = Publisher(shop)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -134,8 +133,6 @@ class Refit:
         report: SyncReport,
         again_in: float | None,
     ) -> Outcome:
-        number = current.number if current else 0
-        evaluation = self._shop.store.evaluation(self._shop.uid, number)
         return Outcome(
             data=data,
             version=current,
@@ -143,7 +140,7 @@ class Refit:
             report=report,
             again_in=again_in,
             pinned=self._shelf.pinned,
-            audit=evaluation["audit"] if evaluation else None,
+            audit=self._shelf.audit(current) if current else None,
         )
 
     # What is there
@@ -173,8 +170,7 @@ class Refit:
 
     def _newest_manifest(self) -> Mapping[str, Any] | None:
         """Return what the newest version was made from; None if it is of no use any more."""
-        numbers = self._shop.store.loadable(self._shop.uid)
-        newest = self._shelf.load(numbers[-1]) if numbers else None
+        newest = self._shelf.newest()
         if newest is None or newest.manifest["features"] != self._subject.feature_key:
             return None
         return newest.manifest
@@ -275,22 +271,11 @@ class Refit:
 
     def _evaluate(self, data: Dataset, current: ModelVersion | None) -> None:
         """Record the honest estimate of a version that was fitted on exactly these labels."""
-        store, uid = self._shop.store, self._shop.uid
         if current is None or current.manifest["labels_digest"] != data.digest:
-            return
-        if store.evaluation(uid, current.number) is not None:
             return
         self._shop.check()
         with self._shop.clock.stage("evaluate"):
-            estimate = loop.estimate_audit(
-                data.pool,
-                model=current.model,
-                seed=self._options.seed,
-                held=self._books.held(),
-            )
-        store.save_evaluation(
-            uid, current.number, {"audit": asdict(estimate), "evaluated_at": time.time()}
-        )
+            self._shelf.evaluate(current, data, self._options.seed, self._books.held())
 
     def _prune(self, record: Mapping[str, Any] | None) -> None:
         if record is None or self._mirror.note("stale") is None:

@@ -35,11 +35,12 @@ class Sync:
         self._progress = progress
 
     def run(self) -> SyncReport:
-        """Read what changed, then make the counts agree."""
+        """Read what changed, make the counts agree, then read the data that is new."""
         if self._mirror.note("cursor") is None:
             self._full()
-        report = self._delta()
-        return report + Recount(self._reader).run()
+        report = self._delta() + Recount(self._reader).run()
+        self._reader.read_data()
+        return report
 
     def _full(self) -> None:
         """Read every task; a killed one goes on after the last page it stored."""

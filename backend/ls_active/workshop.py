@@ -69,6 +69,11 @@ class Workshop:
     clock: Stopwatch = field(default_factory=Stopwatch)
 
     @property
+    def project_id(self) -> int:
+        """The project's id in Label Studio's API: the uid's part before the dot."""
+        return int(self.uid.partition(".")[0])
+
+    @property
     def mirror_folder(self) -> Path:
         """Where the local copy of the project lives."""
         return self.settings.local_dir / "mirror" / self.uid

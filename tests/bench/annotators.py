@@ -1,4 +1,4 @@
-"""Section 3: what annotators feel of us, as the time Label Studio takes to serve the next task."""
+"""What annotators feel of us, as the time Label Studio takes to serve the next task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sections 2 and 5: from an annotator's submit to the new queue, on a real Label Studio."""
+"""From an annotator's submit to the new queue, on a real Label Studio."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Site:
     def settle(self, project: Project) -> None:
         """Wait until the next publication may come at once, and nothing is under way."""
         status = self.stack.status(project.uid)
-        refit = sum(status.timings.values())
+        refit = sum(spent for stage, spent in status.timings.items() if stage != "wait")
         record = self._record(project)
         time.sleep(pause_left(record, Options(), now=time.time(), last_refit=refit) + 1.0)
 
@@ -131,9 +131,9 @@ class Site:
 
 def _of(path: str, project_id: int) -> bool:
     route, _, query = path.partition("?")
-    return (
-        route.startswith(f"/api/projects/{project_id}") or f"project={project_id}&" in f"{query}&"
-    )
+    if route == "/api/tasks":
+        return f"project={project_id}&" in f"{query}&"
+    return f"{route}/".startswith(f"/api/projects/{project_id}/")
 
 
 def _pid(backend: Stack) -> int:
@@ -176,7 +176,7 @@ class LoopSection:
             ("labels", "tasks", "rounds", "published", "own work", *STAGES, "own work, aim"),
             notes=(
                 "published: webhook received to PATCH confirmed; evaluate and prune come after it",
-                "own work: webhook received to PATCH sent, less the time Label Studio took to answer",
+                "own work: webhook received to PATCH sent, less what Label Studio took to answer",
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Section 1 and part of 5: `/predict`, ours beside label-studio-ml's server with the same pipeline."""
+"""`/predict`: ours beside the server of label-studio-ml with the same pipeline."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def run(folder: Path, plan: Plan, report: Report) -> None:
             "/predict: the same texts, features and classifier behind two servers",
             ("texts", "tasks a call", "server", "texts/s", "p50 ms", "p99 ms", "same answers"),
             notes=(
-                f"texts/s with {CLIENTS} clients, p50 and p99 with one; 'same answers' as the first"
-                " server, which differs by its temperature and solver only",
+                f"texts/s with {CLIENTS} clients, p50 and p99 with one",
+                "same answers: as the first server gives; the solvers and temperatures differ",
             ),
         )
         for kind in plan.kinds:
@@ -78,8 +78,8 @@ def _measure(table: Table, servers: Sequence[Server], kind: str, size: int, seco
 
 
 def _figures(many: Seen, one: Seen, size: int) -> tuple[float, float, float]:
-    milliseconds = (round(one.percentile(share) * 1000, 1) for share in (50, 99))
-    return round(many.calls_per_second * size), *milliseconds
+    p50, p99 = (round(one.percentile(share) * 1000, 1) for share in (50, 99))
+    return round(many.calls_per_second * size), p50, p99
 
 
 def _texts(kind: str) -> list[str]:

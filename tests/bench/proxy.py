@@ -76,7 +76,7 @@ class Proxy:
 
             do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_any
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Say nothing."""
 
         return Handler

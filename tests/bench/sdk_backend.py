@@ -43,7 +43,7 @@ def fitted(labels: int) -> Pipeline:
     return pipeline().fit(texts, answers)
 
 
-class TextClassifier(LabelStudioMLBase):
+class TextClassifier(LabelStudioMLBase):  # type: ignore[misc]
     """A text classifier as the SDK's examples are written."""
 
     def predict(self, tasks: Sequence[Mapping[str, Any]], **kwargs: Any) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Section 4: how fast the web side answers while predictions run, and when Redis is down."""
+"""How fast the web side answers while predictions run, and when Redis is down."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
-import pytest
-
 from ls_active.adoption import SECRET_HEADER
 from tests.harness.case import Case
 from tests.harness.data import short_texts
@@ -129,17 +127,18 @@ class TestTheQueueMoves:
         case.connect(min_interval=0)
         annotator = case.annotator()
         served = []
+        before = number(case.project.model_version)
         for _ in range(150):
-            before = number(case.project.model_version)
             task = annotator.next()
             assert task is not None
-            served.append((task["id"], before, number(case.project.model_version)))
+            after = number(case.project.model_version)
+            served.append((task["id"], before, after))
             annotator.skip(task["id"])
+            before = after
         _assert_served_from_the_queue(case, served)
 
-    @pytest.mark.parametrize("share", [0.25])
-    def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case, share):
-        case = make_case(texts=100)
+    def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case):
+        share, case = 0.25, make_case(texts=100)
         case.connect(min_interval=0, audit_share=share)
         annotator = case.annotator()
         audited = 0

@@ -143,4 +143,4 @@ class Rig:
     def disconnect(self) -> None:
         """Run the job of `disconnect`."""
         adoption = self.adoption()
-        adoption.disconnect(self.studio.project(1), adoption.publisher())
+        adoption.disconnect(self.studio.project(1))

@@ -11,18 +11,15 @@ from ls_active.waiting import wait_for
 
 def mend(tools: Tools) -> str:
     """Have a job put webhook, sampling and queue right, and wait until it has."""
-    since = time.time()
-    job = tools.desk.ask("mend", tools.uid)
-
-    def looked_at(status: ProjectStatus) -> bool:
-        return status.updated_at > since
-
-    after = wait_for(
-        tools.desk.store,
+    desk, since = tools.desk, time.time()
+    job = desk.ask("mend", tools.uid)
+    wait_for(
+        desk.store,
         tools.uid,
-        looked_at,
+        lambda _: desk.is_done(job),
         what="Mending",
         since=since,
-        failure=lambda: tools.desk.failure(job),
+        failure=lambda: desk.failure(job),
     )
-    return f"put webhook, sampling and model version right; in force: {after.publication or 'none'}"
+    status = ProjectStatus.load(desk.store, tools.uid)
+    return f"had webhook, sampling and queue put right; in force: {status.publication or 'none'}"

@@ -99,6 +99,8 @@ def other_backends(case: Case) -> Iterator[Finding]:
 
 def overlap(case: Case) -> Iterator[Finding]:
     """Check that every task wants one annotator."""
+    if not case.active:
+        return
     if case.project.maximum_annotations > 1:
         yield warning(
             "overlap",
@@ -116,7 +118,7 @@ def overlap(case: Case) -> Iterator[Finding]:
 
 def ground_truth_first(case: Case) -> Iterator[Finding]:
     """Check that ground-truth tasks do not come before ours."""
-    if case.project.show_ground_truth_first:
+    if case.active and case.project.show_ground_truth_first:
         yield warning(
             "ground truth",
             "tasks with a ground truth are shown first, before our order",

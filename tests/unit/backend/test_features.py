@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
@@ -49,6 +49,7 @@ def test_what_was_read_stays_when_the_file_grows(tmp_path):
     np.testing.assert_array_equal(read.toarray(), X.toarray())
 
 
+@settings(max_examples=30)
 @given(
     batches=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["commit", "lose"])), min_size=1, max_size=8

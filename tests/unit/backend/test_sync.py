@@ -1,0 +1,347 @@
+"""The mirror follows Label Studio, reads no task's data twice, and goes on where it was killed."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ls_active import recount
+from ls_active.mirror import Mirror
+from ls_active.reader import SyncReport
+from tests.harness.effects import Killed
+from tests.harness.mirrors import Letters, contents, open_mirror, reader_of, row_of, sync_of
+from tests.harness.simulated import SimulatedLabelStudio
+
+
+@pytest.fixture
+def studio():
+    return SimulatedLabelStudio([f"text {number}" for number in range(10)])
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    with open_mirror(tmp_path) as opened:
+        yield opened
+
+
+def data_reads(studio: SimulatedLabelStudio) -> Counter[int]:
+    """How often the data of each task was asked for."""
+    return Counter(task for include, tasks in studio.reads if "data" in include for task in tasks)
+
+
+def anew(studio: SimulatedLabelStudio) -> dict:
+    """What a mirror made from nothing says."""
+    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
+        sync_of(studio, mirror).run()
+        return contents(mirror)
+
+
+def features_of(mirror: Mirror, task: int) -> np.ndarray:
+    table = mirror.table()
+    return mirror.features(table.rows[table.ids == task]).toarray()[0]
+
+
+class TestTheFirstSync:
+    def test_takes_everything_page_by_page(self, studio, mirror):
+        studio.page_cap = 3
+        studio.annotate(4, "cat", user=2)
+        studio.skip(5)
+        told: list[tuple[int, int]] = []
+        sync = sync_of(studio, mirror)
+        sync._progress = lambda done, total: told.append((done, total))
+        sync.run()
+        assert told == [(3, 10), (6, 10), (9, 10), (10, 10)]
+        table = mirror.table()
+        assert table.ids.tolist() == list(range(1, 11))
+        assert table.is_labeled.tolist() == [task == 4 for task in range(1, 11)]
+        assert table.skips.tolist() == [int(task == 5) for task in range(1, 11)]
+        np.testing.assert_array_equal(features_of(mirror, 7), row_of("text 6"))
+        [label, skip] = mirror.annotations()
+        assert (label.task, label.annotator, label.skipped) == (4, 2, False)
+        assert label.result[0]["value"] == {"choices": ["cat"]}
+        assert (skip.task, skip.skipped, skip.result) == (5, True, [])
+
+    def test_of_an_empty_project(self, mirror):
+        assert sync_of(SimulatedLabelStudio(), mirror).run() == SyncReport()
+        assert mirror.counts() == (0, 0)
+
+    def test_goes_on_where_it_was_killed(self, studio, mirror):
+        studio.page_cap = 2
+        featurizer, pages = Letters(), 0
+
+        def check() -> None:
+            nonlocal pages
+            pages += 1
+            if pages == 4:
+                raise Killed
+
+        with pytest.raises(Killed):
+            sync_of(studio, mirror, featurizer=featurizer, check=check).run()
+        assert mirror.counts()[0] == 6
+        studio.annotate(1, "cat")
+        sync_of(studio, mirror, featurizer=featurizer).run()
+        assert contents(mirror) == anew(studio)
+        assert len(featurizer.seen) == 10
+
+    def test_sees_what_came_while_it_read(self, studio, mirror):
+        studio.page_cap = 4
+        sync = sync_of(studio, mirror)
+
+        def meanwhile(done: int, total: int) -> None:
+            if done == 4:
+                studio.annotate(2, "dog")
+                studio.delete_task(9)
+                studio.add_tasks(["late"])
+
+        sync._progress = meanwhile
+        sync.run()
+        assert contents(mirror) == anew(studio)
+
+    def test_gives_unreadable_tasks_the_empty_row_and_counts_why(self, mirror):
+        broken = [{"text": "fine"}, {}, {"text": ["a"]}, {"text": " "}, "not data", {"text": None}]
+        studio = SimulatedLabelStudio([item if isinstance(item, dict) else item for item in broken])
+        studio.rows[5].data = ["a list"]
+        sync_of(studio, mirror).run()
+        assert mirror.errors() == {
+            "no field 'text' in the task's data": 1,
+            "field 'text' must be text, got list": 1,
+            "empty text in text": 2,
+            "data must be an object, got list": 1,
+        }
+        assert not features_of(mirror, 2).any()
+        assert features_of(mirror, 1).any()
+        assert mirror.unread() == []
+
+
+class TestWhatChanged:
+    @pytest.fixture(autouse=True)
+    def synced(self, studio, mirror):
+        sync_of(studio, mirror).run()
+        studio.wait(5)
+
+    def test_nothing(self, studio, mirror):
+        before = contents(mirror)
+        assert sync_of(studio, mirror).run() == SyncReport()
+        assert contents(mirror) == before
+
+    def test_annotations_without_the_data_of_their_tasks(self, studio, mirror):
+        for task in (2, 5, 6):
+            studio.annotate(task, "cat")
+        report = sync_of(studio, mirror).run()
+        assert report == SyncReport(changed=3, annotated=3)
+        assert {item.task for item in mirror.annotations()} == {2, 5, 6}
+        assert max(data_reads(studio).values()) == 1
+
+    def test_new_tasks_with_their_data_once(self, studio, mirror):
+        new = studio.add_tasks(["new", "newer"])
+        assert sync_of(studio, mirror).run().added == 2
+        np.testing.assert_array_equal(features_of(mirror, new[1]), row_of("newer"))
+        sync_of(studio, mirror).run()
+        assert {data_reads(studio)[task] for task in new} == {1}
+
+    @pytest.mark.parametrize("wait", [0, 300])
+    def test_an_edited_text(self, studio, mirror, wait):
+        studio.edit_task(3, "edited")
+        studio.wait(wait)
+        sync_of(studio, mirror).run()
+        np.testing.assert_array_equal(features_of(mirror, 3), row_of("edited"))
+        assert data_reads(studio)[3] == 2
+        assert sum(data_reads(studio).values()) == 11
+
+    def test_a_text_edited_after_it_was_annotated(self, studio, mirror):
+        studio.annotate(3, "cat")
+        studio.wait(2)
+        studio.edit_task(3, "edited")
+        sync_of(studio, mirror).run()
+        np.testing.assert_array_equal(features_of(mirror, 3), row_of("edited"))
+
+    def test_an_edited_text_although_we_were_killed_before_reading_it(self, studio, mirror):
+        studio.edit_task(3, "edited")
+        calls = 0
+
+        def check() -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise Killed
+
+        with pytest.raises(Killed):
+            sync_of(studio, mirror, check=check).run()
+        sync_of(studio, mirror).run()
+        np.testing.assert_array_equal(features_of(mirror, 3), row_of("edited"))
+
+    def test_a_text_edited_back_costs_no_new_features(self, studio, mirror):
+        studio.edit_task(3, "text 2")
+        featurizer = Letters()
+        sync_of(studio, mirror, featurizer=featurizer).run()
+        assert featurizer.seen == []
+
+    def test_updates_skips_stars_and_deletions(self, studio, mirror):
+        first, second = studio.annotate(1, "cat"), studio.annotate(2, "dog")
+        skipped = studio.skip(3)
+        sync_of(studio, mirror).run()
+        studio.update(first, "dog")
+        studio.update(second, ground_truth=True)
+        studio.update(skipped, "cat", was_cancelled=False)
+        sync_of(studio, mirror).run()
+        found = {item.task: item for item in mirror.annotations()}
+        assert found[1].result[0]["value"] == {"choices": ["dog"]}
+        assert found[2].ground_truth
+        assert not found[3].skipped
+        assert mirror.table().is_labeled.tolist()[:4] == [True, True, True, False]
+        studio.delete_annotation(first)
+        sync_of(studio, mirror).run()
+        assert {item.task for item in mirror.annotations()} == {2, 3}
+        assert max(data_reads(studio).values()) == 1
+
+    def test_other_regions_are_not_kept(self, studio, mirror):
+        annotation = studio.annotate(1, "cat")
+        _, row = studio._find(annotation)
+        row["result"] = [*row["result"], {"type": "textarea", "value": {"text": ["x" * 999]}}, None]
+        sync_of(studio, mirror).run()
+        [kept] = mirror.annotations()
+        assert [region["type"] for region in kept.result] == ["choices"]
+
+    def test_deleted_tasks(self, studio, mirror):
+        studio.annotate(4, "cat")
+        studio.annotate(5, "cat")
+        sync_of(studio, mirror).run()
+        studio.delete_task(4)
+        report = sync_of(studio, mirror).run()
+        assert report == SyncReport(removed=1)
+        assert 4 not in mirror.states()
+        assert {item.task for item in mirror.annotations()} == {5}
+
+    def test_one_task_deleted_and_one_imported(self, studio, mirror):
+        studio.delete_task(10)
+        studio.add_tasks(["instead"])
+        sync_of(studio, mirror).run()
+        assert contents(mirror) == anew(studio)
+
+    def test_what_is_stamped_before_it_is_seen(self, studio, mirror):
+        """A long transaction stamps its rows when it begins, and shows them when it ends."""
+        stamp = studio.now
+        studio.wait(100)
+        sync_of(studio, mirror).run()
+        studio.annotate(2, "cat")
+        studio.rows[2].updated_at = stamp
+        sync_of(studio, mirror).run()
+        assert {item.task for item in mirror.annotations()} == {2}
+
+
+def test_runs_of_ids_hold_no_other_task(studio, mirror):
+    studio.delete_task(5)
+    sync_of(studio, mirror).run()
+    reader = reader_of(studio, mirror)
+    assert reader.runs([]) == []
+    assert reader.runs([2, 3, 4, 6, 8, 10]) == [(2, 6), (8, 8), (10, 10)]
+
+
+ANNOTATIONS = ("annotate", "second", "skip", "update", "star", "delete", "lose")
+OPERATIONS = (*ANNOTATIONS, "edit", "add", "remove", "overlap", "sync", "wait", "die")
+
+
+class Script:
+    """Random edits of a project, each followed by a moment's rest."""
+
+    def __init__(self, studio: SimulatedLabelStudio, mirror: Mirror, seed: int) -> None:
+        self.studio, self.mirror = studio, mirror
+        self.random = random.Random(seed)
+
+    def play(self, operation: str) -> None:
+        getattr(self, operation)()
+        self.studio.wait(2)
+
+    def sync(self) -> SyncReport:
+        return sync_of(self.studio, self.mirror).run()
+
+    def wait(self) -> None:
+        self.studio.wait(500)
+
+    def die(self) -> None:
+        left = self.random.randrange(4)
+
+        def check() -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+
+        try:
+            sync_of(self.studio, self.mirror, check=check).run()
+        except Killed:
+            return
+
+    def annotate(self) -> None:
+        self.studio.annotate(self.task(), self.random.choice(["cat", "dog"]))
+
+    def second(self) -> None:
+        self.studio.annotate(self.task(), "dog", user=2)
+
+    def skip(self) -> None:
+        self.studio.skip(self.task())
+
+    def update(self) -> None:
+        self.change(lambda annotation: self.studio.update(annotation, "cat", was_cancelled=False))
+
+    def star(self) -> None:
+        self.change(lambda annotation: self.studio.update(annotation, ground_truth=True))
+
+    def delete(self) -> None:
+        self.change(self.studio.delete_annotation)
+
+    def lose(self) -> None:
+        self.change(lambda annotation: self.studio.delete_annotation(annotation, stamped=False))
+
+    def edit(self) -> None:
+        # Known before: an edit that an annotation follows at once shows as the annotation only.
+        self.studio.edit_task(self.task(), f"edit {self.random.random()}")
+        self.sync()
+
+    def add(self) -> None:
+        self.studio.add_tasks([f"added {self.random.random()}"])
+
+    def remove(self) -> None:
+        self.studio.delete_task(self.task())
+        self.add()
+
+    def overlap(self) -> None:
+        self.studio.fields["maximum_annotations"] = self.random.choice([1, 2])
+
+    def task(self) -> int:
+        return self.random.choice(sorted(self.studio.rows))
+
+    def change(self, edit) -> None:
+        rows = self.studio.rows.values()
+        annotations = [item["id"] for task in rows for item in task.annotations]
+        if annotations:
+            edit(self.random.choice(annotations))
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    operations=st.lists(st.sampled_from(OPERATIONS), max_size=16), seed=st.integers(0, 2**16)
+)
+def test_any_edits_end_as_a_full_sync_would(operations, seed):
+    studio = SimulatedLabelStudio([f"text {number}" for number in range(8)])
+    studio.page_cap = 3
+    patience = recount.PATIENCE
+    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
+        script = Script(studio, mirror, seed)
+        for operation in operations:
+            script.play(operation)
+        try:
+            recount.PATIENCE = 0.0
+            for _ in range(3):
+                report = script.sync()
+        finally:
+            recount.PATIENCE = patience
+        assert report.complete
+        assert contents(mirror) == anew(studio)
