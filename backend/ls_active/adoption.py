@@ -85,13 +85,17 @@ class Adoption:
         row = find_backend(rows, known.own_url, known.backend)
         if row is None:
             return False
-        given = known.but(extra_params=row["extra_params"])
-        good = not given.options(self._shop.settings.options)[1]
+        given = known.but(extra_params=row["extra_params"], bad_options="")
+        problem = given.options(self._shop.settings.options)[1]
+        if problem and known.adopted:
+            logger.warning("project %s: its options stay as they were: %s", known.uid, problem)
+            given = known.but(bad_options=problem)
         self._change(
             own_url=row["url"].rstrip("/"),
             backend=row["id"],
             titles=tuple(item["title"] for item in rows),
-            extra_params=given.extra_params if good or not known.adopted else known.extra_params,
+            extra_params=given.extra_params,
+            bad_options=given.bad_options,
         )
         return True
 

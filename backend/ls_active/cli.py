@@ -122,9 +122,9 @@ def doctor(
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended.")] = False,
 ) -> None:
     """Check everything between Label Studio and us, both ways, and say what to do."""
-    from ls_active import doctor as clinic
+    from ls_active.doctor import run
 
-    raise typer.Exit(clinic.run(project, fix=fix))
+    raise typer.Exit(run(project, fix=fix))
 
 
 @app.command()
@@ -180,6 +180,6 @@ def demo(
     ] = False,
 ) -> None:
     """Show the loop on a real Label Studio with 2,225 news articles; it starts anew each time."""
-    from ls_active import demo as show
+    from ls_active.demo import run
 
-    raise typer.Exit(show.run(labels=labels, port=port, pace=pace, keep=keep))
+    raise typer.Exit(run(labels=labels, port=port, pace=pace, keep=keep))

@@ -158,10 +158,7 @@ def disconnect(text: str) -> None:
         since=since,
         failure=lambda: desk.failure(job),
     )
-    terminal.say(
-        f"{after.title or uid} is disconnected: sampling and model version are what they were, our "
-        "backend, webhook and predictions are gone. Annotations were not touched."
-    )
+    terminal.say(f"{after.title or uid} is disconnected: {after.detail}. Annotations stay.")
 
 
 def _active(store: Store, text: str) -> str:

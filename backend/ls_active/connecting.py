@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -18,7 +19,7 @@ from ls_active.errors import (
 )
 from ls_active.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
 from ls_active.label_studio import LabelStudioClient, Project
-from ls_active.project import ProjectStatus, State
+from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings
 from ls_active.store import Store
 from ls_active.waiting import NotDone, wait_for
@@ -135,6 +136,8 @@ def wait_for_queue(
 
 def _wait_for_api(own_url: str) -> None:
     """Wait for our API, which may have been started a moment ago."""
+    if _answers(own_url):
+        return
     ends = time.monotonic() + START_SECONDS
     with terminal.working(f"Waiting for our API at {own_url} …"):
         while not _answers(own_url):
@@ -161,8 +164,9 @@ def _connect(
     title: str,
     chosen: dict[str, str],
 ) -> None:
-    known = adoption.find_backend(client.ml_backends(project.id), own_url)
-    if known is not None and urlsplit(known["url"]).netloc == urlsplit(own_url).netloc:
+    store = Store(settings.data_dir)
+    known = _row_of_ours(client.ml_backends(project.id), store, project.uid, own_url)
+    if known is not None:
         body = {
             "project": project.id,
             "url": own_url,
@@ -191,6 +195,16 @@ def _connect(
         )
 
 
+def _row_of_ours(
+    rows: list[dict[str, Any]], store: Store, uid: str, own_url: str
+) -> dict[str, Any] | None:
+    """Return the row that is us already: the one we know, at any address, or one at this one."""
+    connection = Connection.load(store, uid)
+    known = connection.backend if connection is not None else None
+    # Not "the only one there is": that would turn somebody else's backend into ours.
+    return adoption.find_backend(rows, own_url, known if known is not None else -1)
+
+
 def _is_there(client: LabelStudioClient, project: Project, own_url: str) -> bool:
     """Say whether the row was made all the same: its webhook is refused after that."""
     return any(row["url"].rstrip("/") == own_url for row in client.ml_backends(project.id))
@@ -213,6 +227,11 @@ def _explained(error: BackendError, project: Project, own_url: str) -> NotDone:
         )
     if isinstance(error, LabelStudioUnreachable):
         return NotDone(said)
+    if "health check failed" in said:
+        return NotDone(
+            f"Label Studio finds nothing of ours at {own_url}: start `ls-active serve` there, or "
+            f"give our address as Label Studio reaches it (--url, PUBLIC_URL), {poll_instead}"
+        )
     return NotDone(
         f"Label Studio cannot use {own_url}: {said}. Is it our address as Label Studio reaches it "
         f"(--url, PUBLIC_URL)? The log of `ls-active serve` has what we answered; {poll_instead}"

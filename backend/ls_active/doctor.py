@@ -21,7 +21,7 @@ from ls_active.auth import SECRET_HEADER
 from ls_active.checks import Case, Finding, Fix, Severity, Tools, queue, service, trouble, way_back
 from ls_active.checks import label_studio as reach
 from ls_active.connecting import default_url
-from ls_active.errors import BackendError, NotConfigured
+from ls_active.errors import BackendError, NotConfigured, NotFoundInLabelStudio
 from ls_active.job_desk import JobDesk
 from ls_active.known import find_known, open_desk, read_settings, with_redis
 from ls_active.label_studio import LabelStudioClient
@@ -178,18 +178,15 @@ def render(title: str, findings: Iterable[Finding]) -> RenderableType:
 def _visit(
     settings: Settings, client: LabelStudioClient, desk: JobDesk | None, uid: str, *, fix: bool
 ) -> list[Finding]:
+    """Examine one project, mend it if that is wished, and return what is left."""
     store = Store(settings.data_dir)
-    connection = Connection.load(store, uid)
-    if connection is None:
-        return []
+    connection = Connection.load(store, uid) or Connection(uid, active=False)
     title = f"Project {connection.project_id} {ProjectStatus.load(store, uid).title}".rstrip()
     try:
         with terminal.working(f"Looking at {title} …"):
             case = gather(settings, client, desk, connection)
-    except BackendError as error:
-        findings = [
-            trouble("project", str(error), "if it is gone for good, there is nothing to do")
-        ]
+    except NotFoundInLabelStudio:
+        findings = list(queue.gone(connection))
         terminal.show(render(title, findings))
         return findings
     findings = examine(case)
@@ -201,10 +198,10 @@ def _visit(
         return findings
     for line in mend(findings, Tools(client, desk, uid)):
         terminal.say(f"  {line}")
-    again = Connection.load(store, uid) or connection
-    findings = examine(gather(settings, client, desk, again, case.backends))
-    left = [f for f in findings if f.severity in (Severity.WARNING, Severity.ERROR)]
-    terminal.show(render(f"{title}, after mending", left or [_all_well()]))
+    connection = Connection.load(store, uid) or connection
+    findings = examine(gather(settings, client, desk, connection, case.backends))
+    bad = [item for item in findings if item.severity in (Severity.WARNING, Severity.ERROR)]
+    terminal.show(render(f"{title}, after mending", bad or [_all_well()]))
     return findings
 
 

@@ -16,8 +16,9 @@ from functools import cache
 from active_learning.errors import ActiveLearningError
 from ls_active.adoption import Adoption
 from ls_active.converge import Result, converge
-from ls_active.errors import BackendError, LockLost
+from ls_active.errors import BackendError, LockLost, NotFoundInLabelStudio
 from ls_active.job_desk import JobDesk
+from ls_active.label_studio import LabelStudioClient, Project
 from ls_active.lock import Lock
 from ls_active.models import ModelShelf
 from ls_active.project import Connection, ProjectStatus, State
@@ -132,10 +133,13 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            project = client.project(connection.project_id)
-            if project.uid == self._uid:
+            project = _find(client, connection)
+            if project is not None:
                 adoption.disconnect(project)
-            shop.say(State.DISCONNECTED, "sampling and model version are what they were")
+                shop.say(State.DISCONNECTED, "sampling and model version are what they were")
+            else:
+                connection.but(active=False, adopted=False).save(self._desk.store)
+                shop.say(State.DISCONNECTED, "it is gone from Label Studio, with all that was ours")
         self._redis.delete(self._key("setup"))
 
     def mend(self, lock: Lock) -> None:
@@ -146,7 +150,7 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            if client.project(connection.project_id).uid == self._uid:
+            if _find(client, connection) is not None:
                 adoption.mend_webhook()
         adoption.connection.but(contested_at=0.0).save(self._desk.store)
 
@@ -201,3 +205,12 @@ class _Run:
 
     def _key(self, name: str) -> str:
         return f"al:{self._uid}:{name}"
+
+
+def _find(client: LabelStudioClient, connection: Connection) -> Project | None:
+    """Return the project that was connected, None if it is gone or its id is another's now."""
+    try:
+        project = client.project(connection.project_id)
+    except NotFoundInLabelStudio:
+        return None
+    return project if project.uid == connection.uid else None

@@ -28,6 +28,7 @@ FORMAT = 2
 
 _TABLES = """
 PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE tasks (
     id INTEGER PRIMARY KEY, row INTEGER NOT NULL, digest BLOB, error TEXT, unread INTEGER NOT NULL,
@@ -168,13 +169,11 @@ class Mirror:
         """Attach one feature row a task; `errors` names those that could not be read."""
         unreadable = np.array([task in errors for task in ids], dtype=bool)
         rows = np.where(unreadable, EMPTY_ROW, self._features.append(X))
-        self._db.executemany(
-            "UPDATE tasks SET row = ?, digest = ?, error = ? WHERE id = ?",
-            (
-                (int(row), digest, errors.get(task), task)
-                for row, digest, task in zip(rows, digests, ids, strict=True)
-            ),
+        values = (
+            (int(row), digest, errors.get(task), task)
+            for row, digest, task in zip(rows, digests, ids, strict=True)
         )
+        self._db.executemany("UPDATE tasks SET row = ?, digest = ?, error = ? WHERE id = ?", values)
 
     def put_annotations(self, task: int, annotations: Iterable[Annotation]) -> None:
         """Replace all annotations of a task."""
@@ -198,9 +197,8 @@ class Mirror:
 
     def place_audits(self, ids: Iterable[int], when: float) -> None:
         """Remember since when tasks are asked as audit tasks; the first time counts."""
-        self._db.executemany(
-            "INSERT OR IGNORE INTO audits VALUES (?, ?)", ((int(task), when) for task in ids)
-        )
+        placed = ((int(task), when) for task in ids)
+        self._db.executemany("INSERT OR IGNORE INTO audits VALUES (?, ?)", placed)
 
     def drop_audits(self, ids: Iterable[int]) -> None:
         """Forget that tasks were asked as audit tasks: they are asked for another reason now."""

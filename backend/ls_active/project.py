@@ -39,7 +39,9 @@ class Connection:
     backend : int or None
         Our row among the project's backends, once seen.
     extra_params
-        The connection's options, as they came.
+        The connection's options, as they came; the last good ones of a live connection.
+    bad_options : str
+        What is wrong with the ones that came since.
     active : bool
         False once disconnected: then nothing is ever written to the project.
     original : mapping
@@ -59,6 +61,7 @@ class Connection:
     own_url: str = ""
     backend: int | None = None
     extra_params: RawOptions = None
+    bad_options: str = ""
     active: bool = True
     adopted: bool = False
     original: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +86,7 @@ class Connection:
     def options(self, defaults: RawOptions) -> tuple[Options, str]:
         """Return the options in force, and what is wrong with the given ones."""
         try:
-            return option_files.parse(defaults, self.extra_params), ""
+            return option_files.parse(defaults, self.extra_params), self.bad_options
         except BadOptions as error:
             return option_files.parse(defaults), str(error)
 

@@ -225,8 +225,6 @@ def _explained(task: query.Task, before: TaskState | None) -> bool:
     """
     if before is None:
         return False
-    if sum(_counts(state_of(task))) < sum(_counts(before)):
-        return True
     touched = _moment(task["updated_at"]) - timedelta(seconds=1)
     return any(_moment(raw["updated_at"]) >= touched for raw in task["annotations"])
 

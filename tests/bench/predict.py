@@ -59,7 +59,11 @@ def run(folder: Path, plan: Plan, report: Report) -> None:
             for size in SIZES:
                 _measure(table, servers, kind, size, plan.seconds)
         report.add("predict", table)
-        memory = Table("Peak memory of /predict", ("server", "process", "MiB"))
+        memory = Table(
+            "Peak memory of /predict",
+            ("server", "process", "MiB"),
+            notes=("that of label-studio-ml has fitted the model, too; we have a worker for it",),
+        )
         for server, peak in zip(servers, peaks, strict=True):
             for role, mib in sorted(peak.mib.items()):
                 memory.row(server.name, role, round(mib))

@@ -66,7 +66,7 @@ class TestNeighbours:
         """The same id here and there, made at another time: theirs is refused, ours untouched."""
         ours = make_case(texts=40)
         ours.connect(min_labels=1000)
-        before = ours.project
+        queue = ours.project.model_version
         with (
             label_studio(tmp_path) as fresh,
             LabelStudioClient(fresh.url, fresh.api_key) as client,
@@ -80,7 +80,8 @@ class TestNeighbours:
             status = theirs.wait_for(lambda status: status.state == "refused")
             assert ours.uid in status.detail
             assert theirs.project.sampling == "Sequential sampling"
-        assert ours.project == before
+        project = ours.project
+        assert (project.sampling, project.model_version) == ("Uncertainty sampling", queue)
         assert ours.status.state == "waiting"
 
 
@@ -156,7 +157,11 @@ def _settle(case: Case) -> None:
 
 
 def _remember(case: Case, **changes: Any) -> None:
-    with case.stack.desk.held(case.uid):
-        connection = Connection.load(case.stack.store, case.uid)
-        assert connection is not None
-        connection.but(**changes).save(case.stack.store)
+    def changed() -> bool:
+        with case.stack.desk.coalescer.lock(case.uid) as lock:
+            connection = Connection.load(case.stack.store, case.uid)
+            if lock is not None and connection is not None:
+                connection.but(**changes).save(case.stack.store)
+            return lock is not None
+
+    case.wait_until(changed, 20)

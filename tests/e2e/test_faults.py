@@ -41,7 +41,9 @@ class TestNobodyHearsTheWebhook:
         assert [task["id"] for task in served] == order[:8]
         assert len(case.wait_learned(WHOLE_AGAIN)) == 12
 
-    @pytest.mark.parametrize("webhook", ["deleted", "pointing nowhere"])
+    @pytest.mark.parametrize(
+        "webhook", ["deleted", pytest.param("pointing nowhere", marks=pytest.mark.slow)]
+    )
     def test_asking_carries_the_loop_where_no_webhook_comes(self, make_case, stack, webhook):
         case = make_case(texts=60)
         case.connect(min_interval=0)
@@ -52,9 +54,10 @@ class TestNobodyHearsTheWebhook:
             case.client.update_webhook(hook["id"], url="http://localhost:9/webhook")
         case.label_both_ways(4)
         case.wait_learned(WHOLE_AGAIN)
-        # From now on it is known, and looked for every few seconds.
+        # From now on it is known, and looked for every few seconds instead of each 30.
+        case.wait_until(lambda: bool(stack.desk.redis.exists(f"al:{case.uid}:deaf")), 5)
         case.label(1)
-        case.wait_learned(20)
+        case.wait_learned(WHOLE_AGAIN)
 
     def test_polling_needs_no_backend_in_label_studio(self, make_case, stack):
         case = make_case(texts=60)

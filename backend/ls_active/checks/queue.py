@@ -10,7 +10,7 @@ from ls_active.adoption import SAMPLING
 from ls_active.checks import Case, Finding, note, ok, trouble, warning
 from ls_active.checks.mending import mend
 from ls_active.errors import BadLabelConfig
-from ls_active.project import State
+from ls_active.project import Connection, State
 
 _VERSION = re.compile(r"al-\d+(\.\d+)?")
 
@@ -24,6 +24,19 @@ def same_project(case: Case) -> Iterator[Finding]:
             f"was connected ({case.connection.uid}) is not touched",
             "point LABEL_STUDIO_URL at the Label Studio it was connected from",
         )
+
+
+def gone(connection: Connection) -> Iterator[Finding]:
+    """Say what to do about a project that Label Studio does not show us."""
+    number = connection.project_id
+    if connection.active:
+        yield trouble(
+            "project",
+            f"Label Studio has no project {number} that our key may see",
+            f"give the key's user access to it; if it was deleted, `ls-active disconnect {number}`",
+        )
+    else:
+        yield note("project", "it is gone from Label Studio, and disconnected here")
 
 
 def connected(case: Case) -> Iterator[Finding]:

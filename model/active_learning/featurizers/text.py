@@ -80,8 +80,10 @@ def _characters(texts: Sequence[str]) -> csr_matrix:
     What ``HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5))`` returns, number for number,
     in a third of the time: n-grams stay within a word, and most words have been seen before.
     """
-    words = [text.lower().split() for text in texts]
-    columns = [[_columns_of(word) for word in row] for row in words]
+    columns = [
+        [_remembered(w) if len(w) <= CACHED_LENGTH else _hashed(w) for w in text.lower().split()]
+        for text in texts
+    ]
     ends = np.cumsum([0, *(sum(map(len, row)) for row in columns)])
     indices = np.concatenate([_NONE, *(part for row in columns for part in row)])
     ones = np.ones(len(indices), dtype=np.float32)
@@ -91,10 +93,6 @@ def _characters(texts: Sequence[str]) -> csr_matrix:
 
 
 _NONE = np.empty(0, dtype=np.int32)
-
-
-def _columns_of(word: str) -> NDArray[np.int32]:
-    return _remembered(word) if len(word) <= CACHED_LENGTH else _hashed(word)
 
 
 def _hashed(word: str) -> NDArray[np.int32]:
