@@ -72,6 +72,7 @@ def stack(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Return our service for that Label Studio; for tests that do it no harm."""
     with serve(tmp_path_factory.mktemp("service"), studio.url, studio.api_key) as running:
         yield running
+        assert "Traceback" not in running.log.read_text()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from active_learning.types import Serving
 from ls_active.dataset import Dataset
 from ls_active.options import Options
 
-
 HEAD_GROWTH = 20
 """How many times its option a head may grow: publishing 2 000 tasks takes Label Studio 2 s."""
 
@@ -115,7 +114,7 @@ def head_size(
     """Return K: never less than four times what annotators label between two publications."""
     if record is None or record["provisional"]:
         return options.head_size
-    since = max(now - record["published_at"], pause)
+    since = max(now - record["published_at"], pause, 0.1)
     labels_a_pause = max(labels - record["labels"], 0) * pause / since
     most = HEAD_GROWTH * options.head_size
     return max(options.head_size, min(int(4 * labels_a_pause), most))

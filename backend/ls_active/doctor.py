@@ -69,7 +69,7 @@ def run(text: str | None, *, fix: bool) -> int:
     with terminal.working("Looking at our own side …"):
         findings, desk = examine_service(settings)
     terminal.show(render("Service", findings))
-    client, found = _examine_label_studio(settings)
+    client, found = examine_label_studio(settings)
     terminal.show(render(f"Label Studio {settings.label_studio_url}", found))
     findings += found
     if client is not None:
@@ -216,7 +216,8 @@ def _chosen(store: Store, text: str | None) -> list[str]:
 # Looking at the world
 
 
-def _examine_label_studio(settings: Settings) -> tuple[LabelStudioClient | None, list[Finding]]:
+def examine_label_studio(settings: Settings) -> tuple[LabelStudioClient | None, list[Finding]]:
+    """Look at address, key and clock; return a client, too, if both are taken."""
     key = settings.label_studio_api_key.get_secret_value()
     findings = [*reach.key_kind(key)] if key else []
     if findings:

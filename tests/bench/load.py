@@ -23,6 +23,13 @@ class Seen:
     seconds: float
     refused: int = 0
 
+    def __add__(self, other: Seen) -> Seen:
+        return Seen(
+            self.latencies + other.latencies,
+            self.seconds + other.seconds,
+            self.refused + other.refused,
+        )
+
     @property
     def calls_per_second(self) -> float:
         """Answers a second, over all clients; a refusal is none."""

@@ -97,7 +97,8 @@ class Rig:
 
     def change(self, **changes: Any) -> None:
         """Edit what is remembered of the connection."""
-        self.connection.but(**changes).save(self.store)
+        known = Connection.load(self.store, UID) or Connection(UID)
+        known.but(**changes).save(self.store)
 
     def connect(self, title: str = "our model") -> Result:
         """Press "Connect Model" and let the job of /setup run."""

@@ -52,6 +52,8 @@ class SimulatedLabelStudio(SimulatedProject):
         Every page of the task list that was asked for: fields, and ids of the tasks.
     calls : Counter
         How often each method was called.
+    sent : dict
+        How many predictions were meant to be in each version that was imported.
     page_cap : int
         Largest page, whatever is asked for.
     gone : bool
@@ -66,6 +68,7 @@ class SimulatedLabelStudio(SimulatedProject):
         self.faults = Faults()
         self.reads: list[tuple[tuple[str, ...], list[int]]] = []
         self.calls: Counter[str] = Counter()
+        self.sent: dict[str, int] = {}
         self.page_cap = 1000
         self.gone = False
 
@@ -134,6 +137,7 @@ class SimulatedLabelStudio(SimulatedProject):
                 self.faults.during_import.pop(0)()
             if not {item["task"] for item in predictions} <= self.rows.keys():
                 raise LabelStudioRejected("Task id not found in the project")
+            self.sent |= Counter(item["model_version"] for item in predictions)
             # What is wrong is dropped, and the answer is 201.
             good = [dict(item) for item in predictions if self._is_valid(item)]
             good = good[self.faults.drop.pop(0) if self.faults.drop else 0 :]
@@ -157,6 +161,11 @@ class SimulatedLabelStudio(SimulatedProject):
             if self.fields["model_version"] in {version} | titles:
                 self.fields["model_version"] = None
         return before - len(self.predictions)
+
+    def serves_whole(self) -> bool:
+        """Say whether the model version names predictions, and all that were meant to be there."""
+        version = self.fields["model_version"]
+        return version in self.sent and self.version_counts().get(version) == self.sent[version]
 
     # Webhooks and backends
 

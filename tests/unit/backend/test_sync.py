@@ -20,6 +20,12 @@ from tests.harness.mirrors import Letters, contents, open_mirror, reader_of, row
 from tests.harness.simulated import SimulatedLabelStudio
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with no_fsync():
+        yield
+
+
 @pytest.fixture
 def studio():
     return SimulatedLabelStudio([f"text {number}" for number in range(10)])
@@ -335,7 +341,7 @@ def test_any_edits_end_as_a_full_sync_would(operations, seed):
     studio = SimulatedLabelStudio([f"text {number}" for number in range(8)])
     studio.page_cap = 3
     patience = recount.PATIENCE
-    with no_fsync(), TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
+    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
         script = Script(studio, mirror, seed)
         for operation in operations:
             script.play(operation)
