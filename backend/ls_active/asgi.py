@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ls_active import schemas
 from ls_active.errors import BackendError, BadRequest, PayloadTooLarge
 from ls_active.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[Request, Exception], Response | Awaitable[Response]]
 
@@ -96,12 +99,14 @@ def own_url(request: Request) -> str:
     return f"{request.url.scheme}://{host}"
 
 
-def _on_error(_: Request, error: Exception) -> Response:
+def _on_error(request: Request, error: Exception) -> Response:
     status, code, detail = 500, BackendError.code, schemas.UNEXPECTED
     headers: Mapping[str, str] | None = None
     if isinstance(error, BackendError):
         status, code, detail = error.status, error.code, str(error)
         headers = {"WWW-Authenticate": "Basic"} if status == 401 else None
+        # Label Studio shows its admin the status alone: the reason is here or nowhere.
+        logger.warning("%s answered %d: %s", request.url.path, status, detail)
     elif isinstance(error, HTTPException):
         status, detail, headers = error.status_code, error.detail, error.headers
         code = detail.lower().replace(" ", "_")

@@ -29,7 +29,10 @@ from ls_active.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.waiting import NotDone
 
 HOME = Path("~/.cache/ls-active")
-"""Label Studio is kept here from one demo to the next; only ``demo`` inside it is ever cleared."""
+"""Label Studio is kept here from one demo to the next."""
+
+FOLDER = HOME / "demo"
+"""All that a demo writes, and all that the next one clears."""
 
 PORT = 8080
 LAST_RETRAIN_SECONDS = 60.0
@@ -83,7 +86,7 @@ def _stop(_number: int, _frame: object) -> NoReturn:
 
 def _set_up(stack: ExitStack, port: int | None) -> Stage:
     articles = demo_data.articles()
-    folder = stack.enter_context(_demo_folder(HOME.expanduser() / "demo"))
+    folder = stack.enter_context(_demo_folder(FOLDER.expanduser()))
     installation = _installation()
     thread = stack.enter_context(ThreadPoolExecutor(1))
     with terminal.working("") as say:

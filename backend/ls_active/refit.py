@@ -41,6 +41,11 @@ IDLE_PRUNES = 3
 
 PUBLISH_TRIES = 3
 
+FIRST_SYNC = "first sync"
+
+ONCE = ("wait", FIRST_SYNC)
+"""Stages that say nothing of what the next refit will cost."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -101,7 +106,8 @@ class Refit:
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
-        with self._shop.clock.stage("sync"):
+        first = self._mirror.note("cursor") is None
+        with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
             report = self._subject.sync.run()
             data = self._load()
         self._count_what_was_resolved(data)
@@ -184,7 +190,7 @@ class Refit:
 
     def _spent(self) -> float:
         timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
-        return sum(seconds for stage, seconds in timings.items() if stage != "wait")
+        return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
 
     def _need_publication(
         self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None

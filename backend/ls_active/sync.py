@@ -18,6 +18,12 @@ from ls_active.recount import Recount
 WINDOW = timedelta(seconds=120)
 """Overlap of the cursor: longer than any transaction that stamps rows before it commits."""
 
+NARROW_WINDOW = timedelta(seconds=10)
+"""Overlap between two wide looks: else an import would be listed again at every label."""
+
+WIDE_EVERY = 30.0
+"""Seconds between wide looks."""
+
 
 class Sync:
     """One pass over one project.
@@ -65,7 +71,9 @@ class Sync:
 
         Annotations are what is slow to list, and most of the window was read before.
         """
-        since = datetime.fromisoformat(self._mirror.note("cursor") or "") - WINDOW
+        wide = time.time() - float(self._mirror.note("wide_at") or 0) > WIDE_EVERY
+        cursor = datetime.fromisoformat(self._mirror.note("cursor") or "")
+        since = cursor - (WINDOW if wide else NARROW_WINDOW)
         pages = self._reader.pages(query.updated_after(since))
         fresh = [task for page in pages for task in self._reader.fresh(page)]
         report = SyncReport()
@@ -74,4 +82,6 @@ class Sync:
             moment = query.updated_after(oldest - timedelta(microseconds=1))
             report = self._reader.take(self._reader.with_annotations(moment))
         self._mirror.set_note("cursor", pages.clock.isoformat())
+        if wide:
+            self._mirror.set_note("wide_at", str(time.time()))
         return report

@@ -53,6 +53,7 @@ class Bench:
             # First, so that two minutes pass until it is measured: so long every refit reads what
             # was imported once more.
             section = self._loop_section(place)
+            people = self._annotator_section(place)
             self._alone()
             if section:
                 self._say("one label at a time: few labels")
@@ -60,8 +61,9 @@ class Bench:
                 section.measure()
             if section and not self._quick:
                 section.more_labels()
-            if "annotators" in self._only:
-                self._annotators(place)
+            if people:
+                self._say("two annotators label")
+                people.run(self._report)
             if section and not self._quick:
                 self._say("one label at a time: many labels")
                 section.measure()
@@ -86,10 +88,11 @@ class Bench:
         sizes, repeats = ((2_000,), 2) if self._quick else ((2_000, 10_000), 3)
         return LoopSection(place, sizes, repeats)
 
-    def _annotators(self, place: Site) -> None:
-        self._say("two annotators label")
-        seconds, turns = (12.0, 1) if self._quick else (60.0, 2)
-        AnnotatorSection(place, seconds, turns).run(self._report)
+    def _annotator_section(self, place: Site) -> AnnotatorSection | None:
+        if "annotators" not in self._only:
+            return None
+        seconds, turns = (20.0, 1) if self._quick else (60.0, 2)
+        return AnnotatorSection(place, seconds, turns)
 
     def _say(self, what: str) -> None:
         self._report.console.print(f"[dim]{datetime.now(UTC):%H:%M:%S} {what} …[/dim]")

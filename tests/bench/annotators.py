@@ -63,6 +63,7 @@ class AnnotatorSection:
         self._publish_fixed(self._without.project)
         self._site.connect(self._with.project)
         self._site.wait_for_labels(self._with.project, LABELS)
+        self._site.settle(self._with.project)
         for turn in range(self._turns):
             self._label(self._without, turn)
             self._label(self._with, turn)

@@ -106,6 +106,11 @@ class Rig:
         Connection(UID, own_url=OWN_URL).save(self.store)
         return self.run(look=True)
 
+    @property
+    def labelled(self) -> set[int]:
+        """The tasks that somebody answered or skipped."""
+        return {row.id for row in self.studio.rows.values() if row.annotations}
+
     def label(self, n: int) -> list[int]:
         """Label the next `n` tasks as they are served, rightly; return the annotations."""
         made = []

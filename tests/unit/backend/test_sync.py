@@ -240,6 +240,9 @@ class TestWhatChanged:
         sync_of(studio, mirror).run()
         studio.annotate(2, "cat")
         studio.rows[2].updated_at = stamp
+        mirror.set_note("wide_at", None)  # The next wide look is due.
+        assert not sync_of(studio, mirror).run().complete
+        mirror.set_note("wide_at", "0")  # half a minute later
         sync_of(studio, mirror).run()
         assert {item.task for item in mirror.annotations()} == {2}
 

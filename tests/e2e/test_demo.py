@@ -1,0 +1,105 @@
+"""The demo, as `make demo LABELS=…` runs it, from nothing to its summary."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.harness.label_studio import installation
+
+ROOT = Path(__file__).parents[2]
+
+RUN = """
+import sys
+from pathlib import Path
+from ls_active import demo
+
+demo.FOLDER = Path(sys.argv[1])
+labels = int(sys.argv[2]) or None
+sys.exit(demo.run(labels=labels, port=None, pace=5, keep=False))
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[[int], subprocess.Popen[str]]:
+    """Start a demo in a folder of the test's own."""
+
+    def start(labels: int) -> subprocess.Popen[str]:
+        path = os.pathsep.join((str(ROOT / "backend"), str(ROOT / "model")))
+        return subprocess.Popen(
+            [sys.executable, "-c", RUN, str(tmp_path / "demo"), str(labels)],
+            env=os.environ  # noqa: TID251 - the test's own child
+            | {
+                "PYTHONPATH": path,
+                "PYTHONUNBUFFERED": "1",
+                "LABEL_STUDIO_VENV": str(installation().venv),
+                # The demo's service must not see it.
+                "REDIS_URL": "redis://127.0.0.1:1",
+            },
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
+
+
+def test_a_script_labels_in_our_order_and_sums_up(start):
+    process = start(12)
+    text, _ = process.communicate(timeout=280)
+    assert process.returncode == 0, text
+    for words in ("password", "own estimate", "Summary", "accuracy on the rest"):
+        assert words in text
+    assert re.search(r"handed out in our order +12 of 12", text), text
+    assert re.search(r"handed out from our queue +12 of 12", text), text
+    assert re.search(r"^ +12  al-\d+\.\d+ +\d+\.\d %", text, re.MULTILINE), text
+    assert not _processes_of(text)
+
+
+def test_ctrl_c_stops_everything_and_the_next_demo_starts_clean(start, tmp_path):
+    urls = []
+    for _ in range(2):
+        with start(0) as process:
+            lines = _read_until(process, "Press Label All Tasks")
+            url = re.search(r"(http://localhost:\d+)/projects/1/data", lines)
+            assert url, lines
+            assert httpx.get(f"{url[1]}/health").is_success
+            urls.append(url[1])
+            process.send_signal(signal.SIGINT)
+            rest = process.stdout.read() if process.stdout else ""
+        assert process.returncode == 0, rest
+        assert "Stopped." in rest
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{url[1]}/health")
+    # Project number one again: the second knew nothing of the first.
+    assert len(urls) == 2
+
+
+def _read_until(process: subprocess.Popen[str], words: str) -> str:
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if words in line:
+            return "".join(lines)
+    raise AssertionError("".join(lines))
+
+
+def _processes_of(text: str) -> list[str]:
+    """Return what still runs in the demo's folder."""
+    folder = re.search(r"our log +(.*)/service/serve.log", text)
+    assert folder, text
+    time.sleep(0.5)
+    listed = subprocess.check_output(["ps", "-eo", "args"], text=True)
+    return [line for line in listed.splitlines() if folder[1] in line]
