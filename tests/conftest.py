@@ -38,7 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _own_environment() -> Iterator[None]:
     """Keep the machine's settings, and a `.env` beside the tests, out of them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in Settings.model_fields:
+        # Where Label Studio is installed is for the harness to know, and its child processes.
+        for name in Settings.model_fields.keys() - {"label_studio_venv"}:
             patch.delenv(name.upper(), raising=False)
             patch.delenv(name, raising=False)
         patch.setitem(Settings.model_config, "env_file", None)

@@ -109,15 +109,16 @@ def drained(data: Dataset, record: Mapping[str, Any], options: Options) -> bool:
 
 
 def head_size(
-    labels: int, record: Mapping[str, Any] | None, options: Options, *, now: float, pause: float
+    data: Dataset, record: Mapping[str, Any] | None, options: Options, *, now: float, pause: float
 ) -> int:
-    """Return K: never less than four times what annotators label between two publications."""
+    """Return K: never less than four times what annotators use up between two publications."""
     if record is None or record["provisional"]:
         return options.head_size
     since = max(now - record["published_at"], pause, 0.1)
-    labels_a_pause = max(labels - record["labels"], 0) * pause / since
+    # Of this head only: labels may also be imported by the thousand.
+    used = np.count_nonzero(np.isin(record["tasks"], data.pool.ids[data.pool.resolved]))
     most = HEAD_GROWTH * options.head_size
-    return max(options.head_size, min(int(4 * labels_a_pause), most))
+    return max(options.head_size, min(int(4 * used * pause / since), most))
 
 
 def pause_left(

@@ -227,8 +227,8 @@ class Mirror:
         return [row[0] for row in self._db.execute(query)]
 
     def counts(self) -> tuple[int, int]:
-        """Return the number of tasks, and of their annotations with skips, by the task states."""
-        query = "SELECT COUNT(*), COALESCE(SUM(annotations + skips), 0) FROM tasks"
+        """Return how many tasks we know, and how many annotations with skips among them."""
+        query = "SELECT (SELECT COUNT(*) FROM tasks), (SELECT COUNT(*) FROM annotations)"
         tasks, annotations = self._db.execute(query).fetchone()
         return int(tasks), int(annotations)
 

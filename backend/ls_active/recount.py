@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 SWEEP_EVERY = 86_400.0
 """Seconds between sweeps that nothing asked for."""
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds for which counts of annotations may differ: while people label they always do a bit."""
 
 BISECT_DOWN_TO = 1_000
@@ -65,6 +65,7 @@ class Recount:
         report = self._sweep()
         self._mirror.set_note("differs_since", None)
         if not self._agrees(self._reader.project()):
+            self._read_all_annotations()
             self._accept_difference(self._reader.project())
         return report
 
@@ -72,6 +73,12 @@ class Recount:
         theirs = project.total_annotations_number + project.skipped_annotations_number
         uncounted = int(self._mirror.note("uncounted") or 0)
         return self._mirror.counts()[1] == theirs - uncounted
+
+    def _read_all_annotations(self) -> None:
+        """Read them of every task: Label Studio's counters of a task may be wrong for good."""
+        logger.info("reading the annotations of every task")
+        for page in self._reader.with_annotations():
+            self._reader.put_annotations(page)
 
     def _accept_difference(self, project: Project) -> None:
         """Stop sweeping for a difference that a sweep just proved not to be in the tasks."""

@@ -268,7 +268,7 @@ class Refit:
             data.pool,
             current.model if current else None,
             strategy=self._options.strategy,
-            k=agenda.head_size(data.labels, record, self._options, now=time.time(), pause=pause),
+            k=agenda.head_size(data, record, self._options, now=time.time(), pause=pause),
             epsilon=self._options.audit_share,
             seed=self._options.seed,
             n_resolved=max(resolved - (self.connection.resolved_at_start or 0), 0),

@@ -76,7 +76,7 @@ class Bench:
         if "predict" in self._only:
             self._say("/predict, ours beside label-studio-ml's own server")
             kinds = ("short",) if self._quick else ("short", "long")
-            seconds = 1.0 if self._quick else 2.5
+            seconds = 1.0 if self._quick else 2.0
             predict.run(self._folder / "predict", predict.Plan(seconds, kinds), self._report)
         if "web" in self._only:
             self._say("/health and /webhook")

@@ -10,16 +10,22 @@ import pytest
 from ls_active.adoption import SECRET_HEADER
 from ls_active.label_studio import LabelStudioClient
 from ls_active.project import Connection
+from tests.harness.command_line import Done, run_here
 from tests.harness.data import LABEL_CONFIG, short_texts
 from tests.harness.label_studio import label_studio
 from tests.harness.stack import Stack, serve
+
+
+def run(stack: Stack, *arguments: str) -> Done:
+    """Run our command line against a service."""
+    return run_here(*arguments, env=stack.env)
 
 
 @pytest.fixture
 def case(make_case):
     """A project that the command line connected."""
     made = make_case(texts=60)
-    done = made.stack.run("connect", str(made.id), "-o", "min_interval=0")
+    done = run(made.stack, "connect", str(made.id), "-o", "min_interval=0")
     assert done.returncode == 0, done.stderr
     assert "Label All Tasks" in done.stdout
     return made
@@ -27,7 +33,7 @@ def case(make_case):
 
 class TestDoctor:
     def test_a_healthy_project_passes(self, case):
-        done = case.stack.run("doctor", str(case.id))
+        done = run(case.stack, "doctor", str(case.id))
         assert done.returncode == 0, done.stdout
         assert "warning" not in done.stdout
         assert "error" not in done.stdout
@@ -41,7 +47,7 @@ class TestDoctor:
         client.update_project(
             case.id, sampling="Sequential sampling", model_version="active learning"
         )
-        sick = case.stack.run("doctor", str(case.id))
+        sick = run(case.stack, "doctor", str(case.id))
         assert sick.returncode == 1
         for words in (
             "2 call us",
@@ -50,7 +56,7 @@ class TestDoctor:
             "a backend's title",
         ):
             assert words in sick.stdout
-        mended = case.stack.run("doctor", str(case.id), "--fix")
+        mended = run(case.stack, "doctor", str(case.id), "--fix")
         assert mended.returncode == 0, mended.stdout + mended.stderr
         assert "nothing is left to mend" in mended.stdout
         (hook,) = client.webhooks(case.id)
@@ -64,10 +70,10 @@ class TestDoctor:
     def test_the_webhook_of_a_backend_that_is_gone_is_deleted(self, case):
         (row,) = case.client.ml_backends(case.id)
         case.client.delete_ml_backend(row["id"])
-        sick = case.stack.run("doctor", str(case.id))
+        sick = run(case.stack, "doctor", str(case.id))
         assert sick.returncode == 1
         assert "no backend is connected there" in sick.stdout
-        mended = case.stack.run("doctor", str(case.id), "--fix")
+        mended = run(case.stack, "doctor", str(case.id), "--fix")
         assert "deleted webhook" in mended.stdout
         assert case.client.webhooks(case.id) == []
 
@@ -83,34 +89,34 @@ class TestCommands:
     def test_train_go_back_and_on(self, case):
         case.label_both_ways(6)
         case.wait_learned()
-        trained = case.stack.run("retrain", str(case.id))
+        trained = run(case.stack, "retrain", str(case.id))
         assert trained.returncode == 0, trained.stderr
         newest = case.versions[-1]
         assert f"al-{newest} was made from 6 labels" in trained.stdout
-        back = case.stack.run("rollback", case.project.title, "1")
+        back = run(case.stack, "rollback", case.project.title, "1")
         assert back.returncode == 0, back.stderr
         assert case.project.model_version.startswith("al-1.")
-        status = case.stack.run("status", str(case.id))
+        status = run(case.stack, "status", str(case.id))
         assert "held by rollback" in status.stdout
-        assert case.stack.run("rollback", str(case.id), "--unpin").returncode == 0
+        assert run(case.stack, "rollback", str(case.id), "--unpin").returncode == 0
         assert case.project.model_version.startswith(f"al-{newest}.")
-        (said,) = json.loads(case.stack.run("status", str(case.id), "--json").stdout)
+        (said,) = json.loads(run(case.stack, "status", str(case.id), "--json").stdout)
         assert (said["version"], said["pinned"], said["labels"]) == (newest, None, 6)
 
     def test_training_without_labels_says_what_is_missing(self, case):
-        done = case.stack.run("retrain", str(case.id))
+        done = run(case.stack, "retrain", str(case.id))
         assert done.returncode == 1
         assert "needs 2 labels in 2 classes" in done.stderr
         assert case.versions == []
 
     def test_connecting_again_changes_the_options(self, case):
-        done = case.stack.run("connect", str(case.id), "-o", "strategy=entropy")
+        done = run(case.stack, "connect", str(case.id), "-o", "strategy=entropy")
         assert done.returncode == 0, done.stderr
         (row,) = case.client.ml_backends(case.id)
         assert row["extra_params"] == {"strategy": "entropy"}
 
     def test_disconnecting_gives_it_back(self, case):
-        done = case.stack.run("disconnect", str(case.id))
+        done = run(case.stack, "disconnect", str(case.id))
         assert done.returncode == 0, done.stderr
         assert case.client.ml_backends(case.id) == []
         assert case.project.sampling == "Sequential sampling"
@@ -118,10 +124,10 @@ class TestCommands:
     def test_a_project_that_was_deleted_can_still_be_disconnected(self, case, client):
         other = client.create_project("soon gone", LABEL_CONFIG)
         client.import_tasks(other.id, [{"data": {"text": text}} for text, _ in short_texts(5)])
-        assert case.stack.run("connect", str(other.id)).returncode == 0
+        assert run(case.stack, "connect", str(other.id)).returncode == 0
         client.delete_project(other.id)
-        assert "no project" in case.stack.run("doctor", other.uid).stdout
-        done = case.stack.run("disconnect", other.uid)
+        assert "no project" in run(case.stack, "doctor", other.uid).stdout
+        done = run(case.stack, "disconnect", other.uid)
         assert done.returncode == 0, done.stderr
         assert "gone from Label Studio" in done.stdout
 
@@ -144,12 +150,12 @@ class TestLocalAddressesThatLabelStudioRefuses:
 
     def test_it_is_explained_and_polling_is_a_way_out(self, refused):
         both, stack, client, number = refused
-        done = stack.run("connect", str(number))
+        done = run(stack, "connect", str(number))
         assert "SSRF_PROTECTION_ENABLED=false" in done.stderr
         if both == "true":
             assert done.returncode == 1
             assert "--poll" in done.stderr
-            done = stack.run("connect", str(number), "--poll")
+            done = run(stack, "connect", str(number), "--poll")
         assert done.returncode == 0, done.stderr
         assert "every 5 s" in done.stdout
         assert client.project(number).model_version.startswith("al-0.")
@@ -157,6 +163,7 @@ class TestLocalAddressesThatLabelStudioRefuses:
 
     @staticmethod
     def _see_the_doctor(stack: Stack, both: str) -> None:
+        # As a process of its own, as it is mostly run.
         doctor = stack.run("doctor", "News")
         assert doctor.returncode == 0, doctor.stdout
         words = "as wished" if both == "true" else "USE_DEFAULT_BANNED_SUBNETS=false"

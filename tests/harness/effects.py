@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-import pytest
-
-
-@contextmanager
-def no_fsync() -> Iterator[None]:
-    """Spare a disk that others use, too: killing a process loses nothing that was written."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: None)
-        yield
 
 
 class Killed(BaseException):

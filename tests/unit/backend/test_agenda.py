@@ -138,26 +138,34 @@ def test_a_head_that_is_published_anew_is_not_used_up():
 
 
 @given(
-    labels=st.integers(0, 10_000),
-    before=st.integers(0, 10_000),
+    used=st.integers(0, 200),
     seconds=st.floats(0, 1e6),
     pause=st.floats(0, 1e4),
     provisional=st.booleans(),
 )
-def test_heads_have_a_least_and_a_greatest_size(labels, before, seconds, pause, provisional):
-    known = record(labels=before, published_at=0.0, provisional=provisional)
-    size = agenda.head_size(labels, known, Options(head_size=50), now=seconds, pause=pause)
-    assert 50 <= size <= 50 * agenda.HEAD_GROWTH
+def test_heads_have_a_least_and_a_greatest_size(used, seconds, pause, provisional):
+    known = record(tasks=list(range(1, 201)), published_at=0.0, provisional=provisional)
+    now = data(serving=[N] * used + [Y] * (200 - used))
+    size = agenda.head_size(now, known, Options(head_size=5), now=seconds, pause=pause)
+    assert 5 <= size <= 5 * agenda.HEAD_GROWTH
 
 
-def test_heads_grow_with_what_is_labelled_between_two_of_them():
-    known = record(labels=0, published_at=0.0)
+def test_heads_grow_with_what_is_used_up_between_two_of_them():
+    known = record(tasks=list(range(1, 101)), published_at=0.0)
     sized = [
-        agenda.head_size(labels, known, Options(head_size=100), now=60.0, pause=60.0)
-        for labels in (0, 25, 50, 80)
+        agenda.head_size(
+            data(serving=[N] * used + [Y] * (100 - used)), known, Options(), now=60.0, pause=60.0
+        )
+        for used in (0, 25, 50, 80)
     ]
     assert sized == [100, 100, 200, 320]
-    assert agenda.head_size(80, None, Options(head_size=100), now=60.0, pause=60.0) == 100
+
+
+def test_imported_labels_are_no_annotators_pace():
+    known = record(tasks=[901, 902], published_at=0.0)
+    imported = data(serving=[N] * 900 + [Y] * 10)
+    assert agenda.head_size(imported, known, Options(), now=60.0, pause=60.0) == 100
+    assert agenda.head_size(imported, None, Options(), now=60.0, pause=60.0) == 100
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -25,6 +24,7 @@ from ls_active.settings import Settings, get_settings
 from ls_active.store import Store
 from ls_active.waiting import NotDone, wait_for
 from ls_active.worker import LoopWorker
+from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
 from tests.redis_fixture import fresh_valkey
 from tests.unit.backend.test_doctor import PROJECT
@@ -44,24 +44,14 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Any]:
-    """Run the command line in this process; return its exit code, output and errors."""
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
+def run(tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line; return its exit code, output and errors."""
 
     def command(*arguments: str) -> tuple[int, str, str]:
-        get_settings.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["ls-active", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        code = ended.value.code
-        return (code if isinstance(code, int) else 0), out, err
+        done = run_here(*arguments, env={"DATA_DIR": str(tmp_path)})
+        return done.returncode, done.stdout, done.stderr
 
-    yield command
-    get_settings.cache_clear()
+    return command
 
 
 class TestErrors:

@@ -13,14 +13,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
-from active_learning import loop
 from ls_active.features import FeatureFile
 from ls_active.mirror import Mirror
-from tests.harness.effects import Effects, Killed, no_fsync
+from tests.harness.effects import Effects, Killed
+from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
@@ -57,12 +55,7 @@ def effects() -> Iterator[Callable[[Effects], None]]:
     def count_with(effects: Effects) -> None:
         counted[0] = effects
 
-    def in_order(X, k, *, rng, asked):
-        return np.setdiff1d(np.arange(X.shape[0]), asked)[:k]
-
-    with no_fsync(), threadpool_limits(1), pytest.MonkeyPatch.context() as patch:
-        # Clustering is most of the time and none of the effects.
-        patch.setattr(loop, "spread", in_order)
+    with quick(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Mirror, "_connect", connect)
         patch.setattr(FeatureFile, "_write", write)
         gc.freeze()  # What is there already need not be looked through at every death.

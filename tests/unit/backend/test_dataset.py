@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from active_learning.types import UNLABELED, Serving
 from ls_active import dataset, label_config, tags
 from ls_active.dataset import consensus
-from tests.harness.effects import no_fsync
 from tests.harness.mirrors import open_mirror, sync_of
+from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 
@@ -19,7 +19,7 @@ HEAD = tags.plan(label_config.parse(CONFIG)).head
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick():
-    with no_fsync():
+    with quick():
         yield
 
 

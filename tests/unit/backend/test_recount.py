@@ -8,14 +8,14 @@ import pytest
 
 from ls_active import recount
 from ls_active.recount import Recount
-from tests.harness.effects import no_fsync
 from tests.harness.mirrors import contents, open_mirror, reader_of, sync_of
+from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _quick():
-    with no_fsync():
+    with quick():
         yield
 
 

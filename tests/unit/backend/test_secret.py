@@ -49,5 +49,5 @@ def test_services_differ(settings, tmp_path):
 
 def test_a_folder_that_cannot_be_made(settings):
     settings.local_dir.write_text("a file where a folder should be")
-    with pytest.raises(StoreError, match="cannot use .*server-secret"):
+    with pytest.raises(StoreError, match=r"cannot use .*server-secret"):
         server_secret(settings)

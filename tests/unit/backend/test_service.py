@@ -9,6 +9,7 @@ from ls_active.errors import BadLabelConfig, NotFound
 from ls_active.models import ModelShelf
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
+from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
@@ -16,6 +17,12 @@ from tests.harness.simulated_project import CONFIG, UID
 THREE = CONFIG.replace('<Choice value="dog"/>', '<Choice value="horse"/><Choice value="dog"/>')
 OTHERS = CONFIG.replace('"cat"', '"fish"').replace('"dog"', '"bird"')
 NOTHING = '<View><Text name="text" value="$text"/></View>'
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,7 @@ def test_no_label_config_is_refused(asked):
 
 
 def test_a_project_that_nobody_connected_is_not_found(asked):
-    with pytest.raises(NotFound, match="no project 7.7 is connected here"):
+    with pytest.raises(NotFound, match=r"no project 7\.7 is connected here"):
         asked.predict(request(text("a cat"), project="7.7"))
 
 

@@ -1,0 +1,340 @@
+"""A run does what is missing: fit, publish, evaluate, prune; nothing twice, nothing too early."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+
+from ls_active.errors import LabelStudioRejected, LockLost, PublicationIncomplete
+from ls_active.models import ModelShelf
+from ls_active.refit import IDLE_PRUNES, KEPT_PUBLICATIONS
+from tests.harness.quick import quick
+from tests.harness.rig import TEXTS, Rig
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_project import CONFIG, UID
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
+
+
+@pytest.fixture
+def studio():
+    return SimulatedLabelStudio(TEXTS)
+
+
+@pytest.fixture
+def rig(tmp_path, studio):
+    made = Rig(tmp_path, studio)
+    made.connect()
+    return made
+
+
+def versions(rig: Rig) -> list[int]:
+    return rig.store.versions(UID)
+
+
+def newest(rig: Rig) -> dict:
+    return rig.store.manifest(UID, versions(rig)[-1])
+
+
+class TestFitting:
+    def test_waits_for_two_classes(self, rig, studio):
+        studio.annotate(1, "cat")
+        studio.annotate(3, "cat")
+        rig.run()
+        assert versions(rig) == []
+        studio.annotate(2, "dog")
+        rig.run()
+        assert newest(rig)["labels"] == 3
+
+    def test_learns_every_change_of_a_label_once(self, rig, studio):
+        first, second = studio.annotate(1, "cat"), studio.annotate(2, "dog")
+        rig.run()
+        rig.run()
+        assert versions(rig) == [1]
+        studio.update(first, "dog")
+        studio.update(second, "cat")
+        rig.run()
+        assert versions(rig) == [1, 2]
+        studio.delete_annotation(studio.annotate(3, "cat"))
+        rig.run()
+        assert versions(rig) == [1, 2]
+
+    def test_waits_for_as_many_labels_as_were_asked_for(self, tmp_path):
+        rig = Rig(tmp_path / "patient", SimulatedLabelStudio(TEXTS), retrain_after=3)
+        rig.connect()
+        for labels, fitted in ((2, 1), (4, 1), (5, 2)):
+            rig.label(labels - len(rig.labelled))
+            rig.run()
+            assert len(versions(rig)) == fitted
+
+    def test_on_demand_makes_a_version_of_the_same_labels(self, rig):
+        rig.label(4)
+        rig.run()
+        rig.run(force=True)
+        assert versions(rig) == [1, 2]
+        assert rig.record["name"].startswith("al-2.")
+
+    def test_follows_the_label_config(self, rig, studio):
+        rig.label(6)
+        rig.run()
+        config = CONFIG.replace("</Choices>", '<Choice value="horse"/></Choices>')
+        studio.fields["label_config"] = config
+        rig.run()
+        assert newest(rig)["classes"] == ["cat", "dog", "horse"]
+        studio.fields["label_config"] = config.replace('<Choice value="cat"/>', "")
+        rig.run()
+        assert rig.record["version"] == 0
+        assert "1 classes" in rig.status.detail
+        assert studio.serves_whole()
+        studio.fields["label_config"] = CONFIG
+        rig.run()
+        assert newest(rig)["labels"] == 6
+        assert rig.record["version"] == versions(rig)[-1]
+
+    def test_follows_the_field_that_is_shown(self, tmp_path):
+        studio = SimulatedLabelStudio([{"text": words, "title": words} for words in TEXTS])
+        rig = Rig(tmp_path / "fields", studio)
+        rig.connect()
+        for task in (1, 2, 3, 4):
+            studio.annotate(task, rig.answer(task))
+        rig.run()
+        studio.fields["label_config"] = CONFIG.replace("$text", "$title")
+        rig.run()
+        assert newest(rig)["features"].endswith("/title")
+        assert rig.record["version"] == 2
+
+    @pytest.mark.parametrize("damage", ["npz", "json"])
+    def test_makes_up_for_a_file_that_cannot_be_used(self, rig, damage):
+        rig.label(4)
+        rig.run()
+        folder = rig.settings.local_dir.parent / "projects" / UID / "versions"
+        (folder / f"000001.{damage}").write_bytes(b'{"format')
+        rig.run()
+        assert rig.status.state == "ready"
+        assert rig.record["version"] == 2
+        rig.run()
+        assert versions(rig)[-1] == 2
+
+    def test_keeps_so_many_model_files(self, tmp_path):
+        rig = Rig(tmp_path / "few", SimulatedLabelStudio(TEXTS), keep_models=2)
+        rig.connect()
+        for _ in range(4):
+            rig.label(2)
+            rig.run()
+        assert rig.store.loadable(UID) == [3, 4]
+        assert versions(rig) == [1, 2, 3, 4]
+
+    def test_stops_when_the_lock_is_lost_and_the_next_goes_on(self, rig, studio):
+        rig.label(4)
+        left = 0
+
+        def check() -> None:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise LockLost("another worker took it")
+
+        for allowed in range(30):
+            left = allowed
+            try:
+                rig.run(check=check)
+            except LockLost:
+                assert studio.serves_whole()
+            else:
+                break
+        assert allowed > 3
+        assert rig.record["name"] == studio.fields["model_version"]
+        assert newest(rig)["labels"] == 4
+
+
+class TestPinning:
+    def test_publishes_the_older_version_and_goes_on_fitting(self, rig, studio):
+        for _ in range(2):
+            rig.label(4)
+            rig.run()
+        shelf = ModelShelf(rig.store, UID)
+        shelf.pin(1)
+        rig.run()
+        assert studio.fields["model_version"].startswith("al-1.")
+        assert (rig.status.pinned, rig.status.version) == (1, 1)
+        rig.label(4)
+        rig.run()
+        assert versions(rig) == [1, 2, 3]
+        assert studio.fields["model_version"].startswith("al-1.")
+        shelf.pin(None)
+        rig.run()
+        assert studio.fields["model_version"].startswith("al-3.")
+
+
+class TestPublishing:
+    def test_serves_our_order_to_the_end_of_the_project(self, tmp_path):
+        studio = SimulatedLabelStudio(TEXTS[:12])
+        rig = Rig(tmp_path / "whole", studio)
+        rig.connect()
+        while (task := studio.next_task()) is not None:
+            record = rig.record
+            assert task == next(t for t in record["tasks"] if t not in rig.labelled)
+            studio.annotate(task, rig.answer(task))
+            rig.run()
+        assert len(rig.labelled) == 12
+        for _ in range(2):
+            rig.run()
+            assert rig.status.state == "ready"
+        assert (rig.status.askable, rig.status.labels) == (0, 12)
+
+    def test_one_annotator_who_skips_everything_gets_no_random_task(self, rig, studio):
+        for _ in range(14):
+            task = studio.next_task()
+            assert task in rig.record["tasks"]
+            studio.skip(task)
+            rig.run()
+
+    def test_waits_its_turn_and_says_when(self, tmp_path, studio):
+        rig = Rig(tmp_path / "slow", studio, min_interval=100)
+        rig.connect()
+        rig.label(2)
+        assert rig.run().again_in is None
+        rig.label(2)
+        again_in = rig.run().again_in
+        assert 90 < again_in <= 100
+        assert versions(rig) == [1]
+
+    def test_does_not_wait_when_the_head_is_used_up(self, tmp_path, studio):
+        rig = Rig(tmp_path / "slow", studio, min_interval=100, min_labels=999)
+        rig.connect()
+        rig.label(4)
+        before = rig.record["name"]
+        rig.run()
+        assert rig.record["name"] == before
+        rig.label(2)
+        rig.run()
+        assert rig.record["name"] != before
+        assert not set(rig.record["tasks"]) & rig.labelled
+
+    def test_takes_in_new_tasks(self, rig, studio):
+        rig.label(4)
+        rig.run()
+        studio.add_tasks(["a cat of another kind"])
+        before = rig.record["name"]
+        rig.run()
+        assert rig.record["name"] != before
+        assert rig.record["last_id"] == max(studio.rows)
+
+    def test_ranks_again_when_a_task_is_deleted_in_the_middle(self, rig, studio):
+        rig.label(4)
+
+        def delete() -> None:
+            studio.delete_task(max(studio.rows.keys() - rig.labelled))
+
+        studio.faults.during_import = [delete, delete]
+        rig.run()
+        assert studio.serves_whole()
+        assert set(rig.record["tasks"]) <= studio.rows.keys()
+        assert rig.record["name"] == studio.fields["model_version"]
+
+    def test_gives_up_when_that_goes_on(self, rig, studio):
+        rig.label(4)
+        before = studio.fields["model_version"]
+        studio.import_predictions, kept = self.refuse, studio.import_predictions
+        with pytest.raises(LabelStudioRejected):
+            rig.run()
+        assert studio.fields["model_version"] == before
+        studio.import_predictions = kept
+        rig.run()
+        assert rig.record["version"] == 1
+
+    @staticmethod
+    def refuse(project_id: int, predictions: list) -> int:
+        raise LabelStudioRejected("Task id not found in the project")
+
+    def test_keeps_the_old_queue_when_predictions_are_lost(self, rig, studio):
+        before = studio.fields["model_version"]
+        rig.label(4)
+        studio.faults.drop = [1, 1, 1]
+        with pytest.raises(PublicationIncomplete):
+            rig.run()
+        assert studio.fields["model_version"] == before
+        rig.run()
+        assert rig.record["version"] == 1
+        assert versions(rig) == [1]
+
+    def test_shows_guesses_once_the_model_is_useful(self, tmp_path):
+        studio = SimulatedLabelStudio(TEXTS)
+        rig = Rig(tmp_path / "shown", studio, audit_share=0.2, head_size=20)
+        rig.connect()
+        rig.label(20)
+        rig.run()
+        record = rig.record
+        assert rig.status.useful
+        by_reason = {
+            reason: {shown for why, shown in zip(record["reasons"], record["shown"], strict=True)
+                     if why == reason}
+            for reason in set(record["reasons"])
+        }  # fmt: skip
+        assert by_reason == {"audit": {False}, "strategy": {True}}
+
+    def test_asks_the_share_of_audit_tasks(self, tmp_path):
+        share = 0.3
+        rig = Rig(tmp_path / "share", SimulatedLabelStudio(TEXTS), audit_share=share)
+        rig.connect()
+        audited = 0
+        for n in range(1, 15):
+            task = rig.studio.next_task()
+            record = rig.record
+            audited += record["reasons"][record["tasks"].index(task)] == "audit"
+            rig.studio.annotate(task, rig.answer(task))
+            rig.run()
+            assert abs(audited - share * n) <= 1
+
+
+class TestPruning:
+    def test_is_left_for_an_idle_moment(self, rig, studio):
+        for _ in range(KEPT_PUBLICATIONS + 2):
+            rig.label(2)
+            rig.run(idle=False)
+        ours = [name for name in studio.version_counts() if name != rig.record["name"]]
+        assert len(ours) == KEPT_PUBLICATIONS
+        rig.run()
+        assert len(studio.version_counts()) == KEPT_PUBLICATIONS - IDLE_PRUNES + 1
+        rig.run()
+        assert set(studio.version_counts()) == {rig.record["name"]}
+
+    def test_is_made_up_for_when_somebody_else_steered_meanwhile(self, rig, studio):
+        rig.label(4)
+        rig.run(idle=False)
+        rig.change(adopted_at=rig.connection.adopted_at - 3600, contested_at=time.time())
+        ours = studio.fields["model_version"]
+        studio.fields["model_version"] = ""
+        rig.run()
+        assert len(studio.version_counts()) > 1
+        studio.fields["model_version"] = ours
+        rig.run()
+        assert set(studio.version_counts()) == {ours}
+
+
+def test_a_deleted_data_folder_is_rebuilt(rig, studio, tmp_path):
+    rig.label(6)
+    rig.run()
+    old = studio.fields["model_version"]
+    anew = Rig(tmp_path / "anew", studio)
+    anew.change(own_url=rig.connection.own_url)
+    anew.run(look=True)
+    assert newest(anew)["labels"] == 6
+    assert studio.serves_whole()
+    number = int(studio.fields["model_version"].rpartition(".")[2])
+    assert number > int(old.rpartition(".")[2])
+
+
+def test_a_deleted_mirror_is_rebuilt_without_a_new_version(rig, studio):
+    rig.label(6)
+    rig.run()
+    name = rig.record["name"]
+    shutil.rmtree(rig.settings.local_dir / "mirror")
+    rig.run()
+    assert (versions(rig), rig.record["name"]) == ([1], name)
