@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if E2E in item.path.parents:
             item.add_marker("e2e")
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-    if not config.option.markexpr:
-        skip = pytest.mark.skip(reason="slow: ask for it with -m, as in `-m slow`")
+    if "slow" not in config.option.markexpr:
+        skip = pytest.mark.skip(reason="slow: runs with `-m slow`, or with `-m 'slow or not slow'`")
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(skip)
@@ -79,18 +80,30 @@ def stack(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture
 def make_case(client: LabelStudioClient, request: pytest.FixtureRequest) -> Iterator[CaseMaker]:
     """Return what makes projects under test; they are gone afterwards."""
+    with _maker(client, request) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared_case(
+    client: LabelStudioClient, request: pytest.FixtureRequest
+) -> Iterator[CaseMaker]:
+    """Return the same for a project that the tests of a module share."""
+    with _maker(client, request) as make:
+        yield make
+
+
+@contextmanager
+def _maker(client: LabelStudioClient, request: pytest.FixtureRequest) -> Iterator[CaseMaker]:
     made: list[Case] = []
 
     def make(
-        stack: Stack | None = None,
-        *,
-        texts: int | Sequence[Labelled] = 200,
-        by: LabelStudioClient = client,
-        **fields: Any,
+        stack: Stack | None = None, *, texts: int | Sequence[Labelled] = 200, **fields: Any
     ) -> Case:
         service = stack or request.getfixturevalue("stack")
         pairs = short_texts(texts) if isinstance(texts, int) else texts
-        made.append(Case.create(by, service, request.node.name[:50], pairs, **fields))
+        title = request.node.name.rpartition("/")[2][:50]
+        made.append(Case.create(client, service, title, pairs, **fields))
         return made[-1]
 
     yield make

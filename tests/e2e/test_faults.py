@@ -75,9 +75,13 @@ class TestNobodyHearsTheWebhook:
 
 
 class TestProcessesDie:
-    def test_every_worker_killed_in_mid_refit(self, make_case, stack):
-        case = make_case(texts=200)
+    @pytest.fixture(scope="class")
+    def case(self, make_shared_case, stack):
+        case = make_shared_case(stack, texts=200)
         case.connect(min_interval=0)
+        return case
+
+    def test_every_worker_killed_in_mid_refit(self, case, stack):
         case.label_both_ways(6)
         case.wait_until(lambda: bool(stack.desk.redis.exists(f"al:{case.uid}:lock")))
         for name in ("worker 1", "worker 2"):
@@ -85,11 +89,7 @@ class TestProcessesDie:
         case.wait_learned(WHOLE_AGAIN)
         _assert_whole(case)
 
-    def test_redis_killed(self, make_case, stack):
-        case = make_case(texts=60)
-        case.connect(min_interval=0)
-        case.label_both_ways(4)
-        case.wait_learned()
+    def test_redis_killed(self, case, stack):
         _kill(stack, "valkey")
         case.label(3)
         case.wait_learned(WHOLE_AGAIN)

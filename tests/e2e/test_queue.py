@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 
+import pytest
+
 from ls_active.adoption import SECRET_HEADER
 from tests.harness.case import Case
 from tests.harness.data import short_texts
@@ -18,43 +20,68 @@ def number(name: str) -> int:
     return int(name.rpartition(".")[2])
 
 
-class TestTheFirstQueue:
-    def test_connecting_through_the_api_is_enough(self, make_case):
-        case = make_case(texts=200)
-        case.connect(min_labels=NEVER)
-        assert case.project.sampling == "Uncertainty sampling"
-        record = case.queue()
+@pytest.fixture(scope="module")
+def still(make_shared_case):
+    """Return a project whose queue is never learned from: it moves only as it is used up."""
+    case = make_shared_case(texts=300)
+    case.connect(min_labels=NEVER)
+    return case
+
+
+class TestAQueueThatStays:
+    """In this order: each test goes on where the one before left the queue."""
+
+    def test_connecting_through_the_api_is_enough(self, still):
+        assert still.project.sampling == "Uncertainty sampling"
+        record = still.queue()
         assert not record["provisional"]
-        [hook] = case.client.webhooks(case.id)
-        assert (hook["url"], hook["is_active"]) == (f"{case.stack.url}/webhook", True)
+        [hook] = still.client.webhooks(still.id)
+        assert (hook["url"], hook["is_active"]) == (f"{still.stack.url}/webhook", True)
         assert len(hook["headers"][SECRET_HEADER]) == 64
-        served = case.annotator().label_with(case.answer, 20)
+        served = still.annotator().label_with(still.answer, 20)
         assert [task["id"] for task in served] == record["tasks"][:20]
 
-    def test_two_annotators_get_the_best_that_the_other_has_not(self, make_case, colleague):
-        case = make_case(texts=200)
-        case.connect(min_labels=NEVER)
-        order = case.queue()["tasks"]
-        couple = [case.annotator(), case.annotator(colleague)]
+    def test_two_annotators_get_the_best_that_the_other_has_not(self, still, colleague):
+        done = still.said()
+        order = [task for task in still.queue()["tasks"] if task not in done]
+        couple = [still.annotator(), still.annotator(colleague)]
         taken: list[int] = []
-        open_tasks = [self._take(annotator, order, taken) for annotator in couple]
-        for turn in range(20):
+        mine = [_take(annotator, order, taken) for annotator in couple]
+        for turn in range(12):
             # The second annotator is slower: one task to two of the other.
             who = 1 if turn % 3 == 2 else 0
-            couple[who].submit(open_tasks[who], case.truth[open_tasks[who]])
-            open_tasks[who] = self._take(couple[who], order, taken)
-        assert taken == order[:22]
+            couple[who].submit(mine[who], still.truth[mine[who]])
+            mine[who] = _take(couple[who], order, taken)
+        assert taken == order[:14]
+        for annotator, task in zip(couple, mine, strict=True):
+            annotator.submit(task, still.truth[task])
 
-    def _take(self, annotator: Annotator, order: list[int], taken: list[int]) -> int:
-        task = annotator.next()
-        assert task is not None
-        best = next(candidate for candidate in order if candidate not in taken)
-        assert task["id"] == best
-        taken.append(best)
-        return best
+    def test_an_annotator_who_skips_everything_gets_no_random_task(self, still):
+        annotator = still.annotator()
+        served = []
+        before = number(still.project.model_version)
+        for _ in range(150):
+            task = annotator.next()
+            assert task is not None
+            after = number(still.project.model_version)
+            served.append((task["id"], before, after))
+            annotator.skip(task["id"])
+            before = after
+        _assert_served_from_the_queue(still, served)
 
 
-class TestTheQueueMoves:
+@pytest.fixture(scope="module")
+def small(make_shared_case):
+    """Return a project that fits into the head of its queue, with its first labels learned."""
+    case = make_shared_case(texts=short_texts(60, seed=3)[:40])
+    case.connect(min_interval=0)
+    case.label_both_ways(4)
+    case.wait_learned()
+    assert set(case.queue()["tasks"]) == set(case.truth) - set(case.said())
+    return case
+
+
+class TestAQueueThatMoves:
     def test_annotators_loop_while_it_is_swapped(self, make_case, colleague):
         """Every task served was of a publication in force while it was asked for."""
         case = make_case(texts=400)
@@ -86,25 +113,15 @@ class TestTheQueueMoves:
                 loop.result()
         _assert_served_from_the_queue(case, served)
 
-    def test_start_training_makes_a_new_version(self, make_case):
-        case = make_case(texts=60)
-        case.connect(min_interval=0)
-        case.label_both_ways(6)
-        case.wait_learned()
-        [*_, newest] = case.versions
-        start_training(case.client, case.backend)
-        case.wait_until(lambda: case.in_force(newest + 1))
-        assert case.learned(case.said())
+    def test_start_training_makes_a_new_version(self, small):
+        [*_, newest] = small.versions
+        start_training(small.client, small.backend)
+        small.wait_until(lambda: small.in_force(newest + 1))
+        assert small.learned(small.said())
 
-    def test_tasks_imported_later_enter_it(self, make_case):
-        texts = short_texts(50, seed=3)
-        case = make_case(texts=texts[:30])
-        case.connect(min_interval=0)
-        assert set(case.queue()["tasks"]) == set(case.truth)
-        case.label_both_ways(4)
-        case.wait_learned()
-        late = case.add(texts[30:])
-        case.wait_until(lambda: set(late) <= set(case.queue()["tasks"]))
+    def test_tasks_imported_later_enter_it(self, small):
+        late = small.add(short_texts(60, seed=3)[40:])
+        small.wait_until(lambda: set(late) <= set(small.queue()["tasks"]))
 
     def test_predictions_retrieved_by_hand_stay_and_do_not_slow_the_swap(self, make_case):
         case = make_case(texts=330)
@@ -122,27 +139,12 @@ class TestTheQueueMoves:
         case.wait_until(lambda: len(case.predictions) <= 4, 60)
         assert case.predictions[version] == 300
 
-    def test_an_annotator_who_skips_everything_gets_no_random_task(self, make_case):
-        case = make_case(texts=300)
-        case.connect(min_interval=0)
-        annotator = case.annotator()
-        served = []
-        before = number(case.project.model_version)
-        for _ in range(150):
-            task = annotator.next()
-            assert task is not None
-            after = number(case.project.model_version)
-            served.append((task["id"], before, after))
-            annotator.skip(task["id"])
-            before = after
-        _assert_served_from_the_queue(case, served)
-
     def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case):
-        share, case = 0.25, make_case(texts=100)
+        share, case = 0.3, make_case(texts=100)
         case.connect(min_interval=0, audit_share=share)
         annotator = case.annotator()
         audited = 0
-        for done in range(1, 17):
+        for done in range(1, 13):
             record = case.queue()
             task = annotator.next()
             assert task is not None
@@ -152,6 +154,16 @@ class TestTheQueueMoves:
             annotator.submit(task["id"], case.answer(task))
             if len(set(case.said().values())) > 1:
                 case.wait_learned()
+
+
+def _take(annotator: Annotator, order: list[int], taken: list[int]) -> int:
+    """Ask for a task: the best that nobody has."""
+    task = annotator.next()
+    assert task is not None
+    best = next(candidate for candidate in order if candidate not in taken)
+    assert task["id"] == best
+    taken.append(best)
+    return best
 
 
 def _ended(loops: list[Future[None]]) -> bool:

@@ -18,6 +18,7 @@ from typing import TypeVar
 import httpx
 from pydantic import SecretStr
 
+from ls_active import processes
 from ls_active.job_desk import JobDesk
 from ls_active.project import ProjectStatus
 from ls_active.settings import Settings, plain_environment
@@ -27,6 +28,8 @@ from ls_active.valkey import EmbeddedValkey
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
+
+TIED = [sys.executable, "-I", "-S", processes.__file__]
 
 
 class Stack:
@@ -64,8 +67,9 @@ class Stack:
         """Start it and return when it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            # Tied to us: a killed test run leaves no service behind.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ls_active", "serve"],
+                [*TIED, str(os.getpid()), sys.executable, "-m", "ls_active", "serve"],
                 env=self.env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,

@@ -9,8 +9,15 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
 from ls_active.features import EMPTY_ROW, FeatureFile
+from tests.harness.quick import quick
 
 COLUMNS = 50
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
 
 
 def rows(n: int, seed: int = 0, density: float = 0.2) -> csr_matrix:

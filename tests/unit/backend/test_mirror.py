@@ -16,6 +16,13 @@ from ls_active.errors import LockLost
 from ls_active.mirror import Annotation, Mirror, TaskState
 from tests.harness.effects import Killed
 from tests.harness.mirrors import Letters, open_mirror, row_of
+from tests.harness.quick import quick
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
 
 
 def state(task: int, **fields: object) -> TaskState:

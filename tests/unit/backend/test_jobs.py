@@ -1,0 +1,280 @@
+"""What a job does around converging: takes wishes along, says what went wrong, comes again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+from pydantic import SecretStr
+
+from ls_active import jobs
+from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
+from ls_active.job_desk import JobDesk
+from ls_active.jobs import DEAF_AFTER, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
+from ls_active.project import Connection
+from tests.harness.quick import quick
+from tests.harness.rig import OWN_URL, TEXTS, Rig
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_project import CONFIG, UID
+from tests.redis_fixture import fresh_valkey
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
+
+
+@pytest.fixture(scope="module")
+def server():
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture
+def studio():
+    return SimulatedLabelStudio(TEXTS[:16])
+
+
+@pytest.fixture
+def rig(tmp_path, studio):
+    return Rig(tmp_path, studio)
+
+
+@pytest.fixture
+def desk(rig, studio, server, monkeypatch):
+    made = JobDesk(rig.settings.model_copy(update={"redis_url": SecretStr(server)}), patient=True)
+    made.redis.flushall()
+    monkeypatch.setattr(jobs, "_desk", lambda: made)
+    monkeypatch.setattr(jobs, "connect", lambda settings: contextlib.nullcontext(studio))
+    yield made
+    made.redis.close()
+
+
+@pytest.fixture
+def connected(desk, rig, studio):
+    """Connected as Label Studio does it."""
+    studio.connect(OWN_URL, "our model", rig.options)
+    desk.redis.set(f"al:{UID}:look", OWN_URL)
+    jobs.refit(UID)
+    return rig
+
+
+def due_in(desk: JobDesk) -> float | None:
+    moment = desk.redis.zscore("al:due", UID)
+    return None if moment is None else moment - time.time()
+
+
+def run_later(desk: JobDesk) -> float:
+    """Run the job once more, and return when it is due again."""
+    desk.redis.delete("al:due")
+    jobs.refit(UID)
+    return due_in(desk)
+
+
+class TestConnecting:
+    def test_adopts_what_setup_told_of(self, connected, desk, studio):
+        assert connected.connection.adopted
+        assert studio.serves_whole()
+        assert desk.get(f"al:{UID}:look") is None
+
+    def test_waits_for_the_row(self, desk, rig, studio):
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.refit(UID)
+        assert rig.status.state == "adopting"
+        assert 0 < due_in(desk) <= 2
+        studio.connect(OWN_URL, "our model", rig.options)
+        jobs.refit(UID)
+        assert studio.serves_whole()
+
+    def test_again_remembers_what_is_to_be_put_back(self, connected, desk, studio):
+        original = connected.connection.original
+        studio.delete_ml_backend(studio.backends[0]["id"])
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.refit(UID)
+        assert not connected.connection.active
+        studio.connect(OWN_URL, "our model", connected.options)
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.refit(UID)
+        assert connected.connection.original == original
+        jobs.disconnect(UID)
+        assert studio.fields["sampling"] == "Sequential sampling"
+
+    def test_forgets_the_setup_of_a_project_it_left(self, connected, desk, studio):
+        """The same /setup may come again, and is news then."""
+        desk.redis.set(f"al:{UID}:setup", "digest")
+        studio.delete_ml_backend(studio.backends[0]["id"])
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.refit(UID)
+        assert desk.get(f"al:{UID}:setup") is None
+
+    def test_a_project_nobody_connected_is_nobodys_business(self, desk, studio):
+        jobs.refit(UID)
+        assert (studio.calls, due_in(desk)) == ({}, None)
+
+
+class TestTheNextRun:
+    def test_reconciles(self, connected, desk):
+        assert RECONCILE_EVERY - 5 < run_later(desk) <= RECONCILE_EVERY
+
+    def test_polls_without_a_webhook(self, connected, desk):
+        connected.change(webhook=False)
+        assert 0 < run_later(desk) <= POLL_EVERY
+
+    def test_polls_where_webhooks_do_not_arrive(self, connected, desk, studio):
+        studio.annotate(1, "cat")
+        assert run_later(desk) <= POLL_EVERY
+        assert desk.is_deaf(UID)
+        assert run_later(desk) <= POLL_EVERY
+        desk.redis.set(f"al:{UID}:heard", time.time())
+        assert run_later(desk) > POLL_EVERY
+        assert not desk.is_deaf(UID)
+
+    def test_of_what_a_webhook_told_is_not_called_deaf(self, connected, desk, studio):
+        desk.redis.set(f"al:{UID}:heard", time.time() - DEAF_AFTER + 10)
+        studio.annotate(1, "cat")
+        assert run_later(desk) > POLL_EVERY
+
+    def test_comes_when_the_pause_is_over(self, desk, rig, studio):
+        rig.options["min_interval"] = 20
+        studio.connect(OWN_URL, "our model", rig.options)
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.refit(UID)
+        rig.label(2)
+        jobs.refit(UID)
+        rig.label(1)
+        desk.redis.set(f"al:{UID}:heard", time.time())
+        desk.hint_now(UID)
+        asked = float(desk.get(f"al:{UID}:asked"))
+        assert 10 < run_later(desk) <= 20
+        assert float(desk.get(f"al:{UID}:asked")) == pytest.approx(asked, abs=0.01)
+
+    def test_knows_the_label_config(self, connected, desk):
+        assert desk.get(f"al:{UID}:config") == jobs.digest_of(CONFIG).hex()
+
+    def test_notes_how_long_somebody_waited(self, connected, desk, studio):
+        connected.label(4)
+        desk.redis.set(f"al:{UID}:asked", time.time() - 7)
+        jobs.refit(UID)
+        assert 7 <= connected.status.timings["wait"] < 60
+
+
+class TestFailing:
+    def test_is_said_and_tried_again_ever_later(self, connected, desk, studio):
+        studio.faults.down = LabelStudioUnreachable("it does not answer")
+        assert RETRY_FIRST - 1 < run_later(desk) <= RETRY_FIRST
+        assert connected.status.state == "failing"
+        assert connected.status.detail == "it does not answer"
+        assert RETRY_FIRST < run_later(desk) <= 2 * RETRY_FIRST
+        for _ in range(8):
+            last = run_later(desk)
+        assert 290 < last <= 300
+        studio.faults.down = None
+        connected.label(4)
+        run_later(desk)
+        assert (connected.status.state, connected.status.labels) == ("ready", 4)
+        assert not desk.redis.exists(f"al:{UID}:failures")
+
+    def test_keeps_the_wishes(self, connected, desk, studio):
+        connected.label(4)
+        jobs.refit(UID)
+        desk.start_training(UID)
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        studio.faults.down = LabelStudioUnreachable("it does not answer")
+        jobs.refit(UID)
+        assert desk.get(f"al:{UID}:look") == OWN_URL
+        assert connected.store.versions(UID) == [1]
+        studio.faults.down = None
+        jobs.refit(UID)
+        jobs.refit(UID)
+        assert connected.store.versions(UID) == [1, 2]
+        assert desk.coalescer.forced(UID) is None
+
+    def test_of_a_kind_nobody_foresaw_is_said_and_raised(self, connected, studio, monkeypatch):
+        def stumble(*args, **kwargs):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(studio, "project", stumble)
+        with pytest.raises(ZeroDivisionError):
+            jobs.refit(UID)
+        assert "an unexpected error" in connected.status.detail
+
+    def test_is_not_what_another_worker_does(self, connected, monkeypatch):
+        def lose(*args, **kwargs):
+            raise LockLost("another worker took it")
+
+        monkeypatch.setattr(jobs, "converge", lose)
+        before = connected.status
+        with pytest.raises(LockLost):
+            jobs.refit(UID)
+        assert connected.status == before
+
+
+class TestOtherJobs:
+    def test_pin_holds_a_version_and_asks_for_its_queue(self, connected, desk, studio):
+        for _ in range(2):
+            connected.label(2)
+            connected.run()
+        desk.redis.delete(f"al:{UID}:queued")
+        jobs.pin(UID, 1)
+        assert desk.queue.count == 1
+        connected.run()
+        assert studio.fields["model_version"].startswith("al-1.")
+        with pytest.raises(NotFound):
+            jobs.pin(UID, 9)
+
+    def test_disconnect_gives_the_project_back(self, connected, desk, studio):
+        desk.redis.set(f"al:{UID}:setup", "digest")
+        jobs.disconnect(UID)
+        assert connected.status.state == "disconnected"
+        assert (studio.backends, studio.version_counts()) == ([], {})
+        assert desk.get(f"al:{UID}:setup") is None
+        jobs.refit(UID)
+        assert connected.status.state == "disconnected"
+
+    def test_disconnect_of_a_project_that_is_gone(self, connected, studio):
+        studio.gone = True
+        jobs.disconnect(UID)
+        assert not connected.connection.active
+        assert connected.status.state == "disconnected"
+
+    def test_disconnect_leaves_another_project_of_the_same_number(self, connected, studio):
+        studio.fields["uid"] = "1.999"
+        before = dict(studio.fields)
+        jobs.disconnect(UID)
+        assert (studio.fields, len(studio.backends)) == (before, 1)
+        assert not connected.connection.active
+
+    def test_disconnect_of_one_that_nobody_connected(self, desk, studio):
+        jobs.disconnect("9.9")
+        assert studio.calls == {}
+
+    def test_mend_puts_right_at_once_what_others_changed(self, connected, studio):
+        connected.change(adopted_at=1.0, contested_at=time.time())
+        studio.fields |= {"model_version": "", "sampling": "Sequential sampling"}
+        studio.hooks.clear()
+        jobs.mend(UID)
+        assert studio.serves_whole()
+        assert studio.fields["sampling"] == "Uncertainty sampling"
+        assert studio.hooks[0]["headers"]
+
+    def test_mend_leaves_what_is_not_connected(self, desk, studio):
+        Connection(UID, own_url=OWN_URL, active=False).save(desk.store)
+        jobs.mend(UID)
+        assert studio.effect.names == []
+
+    def test_wait_for_the_one_that_holds_the_project(self, connected, desk, monkeypatch):
+        monkeypatch.setattr(jobs, "LOCK_WAIT", 0.3)
+        with desk.coalescer.lock(UID):
+            with pytest.raises(LockLost, match=r"was busy for 0\.3 s"):
+                jobs.disconnect(UID)
+            assert connected.connection.active
+        jobs.disconnect(UID)
+        assert not connected.connection.active
+
+    def test_refit_leaves_the_project_to_the_one_that_holds_it(self, connected, desk, studio):
+        before = sum(studio.calls.values())
+        with desk.coalescer.lock(UID):
+            jobs.refit(UID)
+        assert sum(studio.calls.values()) == before
