@@ -106,14 +106,20 @@ def keep_order(served: Sequence[Served], records: Sequence[Record]) -> Order:
     taken: set[int] = set()
     inside = following = 0
     for item in served:
-        index = by_name.get(item.publication)
-        if index is not None:
-            # Chosen from the one before, if the swap came between choosing and answering.
-            candidates = [records[index]["tasks"], records[max(index - 1, 0)]["tasks"]]
-            inside += any(item.task in tasks for tasks in candidates)
-            following += any(_first_left(tasks, taken) == item.task for tasks in candidates)
+        # A swap between choosing and answering: chosen from the one before, answered without it.
+        latest = -1 if item.publication else _latest(records, item.submitted_at)
+        index = by_name.get(item.publication, latest)
+        candidates = [record["tasks"] for record in records[max(index - 1, 0) : index + 1]]
+        inside += any(item.task in tasks for tasks in candidates)
+        following += any(_first_left(tasks, taken) == item.task for tasks in candidates)
         taken.add(item.task)
     return Order(len(served), inside, following)
+
+
+def _latest(records: Sequence[Record], moment: float) -> int:
+    """Return the place of the last record before a moment; one is written just after its swap."""
+    before = [place for place, record in enumerate(records) if record["published_at"] <= moment]
+    return len(before) - 1 if len(before) == len(records) else len(before)
 
 
 def _first_left(tasks: Sequence[int], taken: set[int]) -> int | None:

@@ -9,7 +9,9 @@ import pytest
 
 from ls_active.label_studio import LabelStudioClient
 from ls_active.project import Connection
+from ls_active.studio import Studio
 from tests.harness.case import Case
+from tests.harness.data import short_texts
 from tests.harness.label_studio import label_studio, personal_access_token
 from tests.harness.stack import serve
 
@@ -67,10 +69,7 @@ class TestNeighbours:
         ours = make_case(texts=40)
         ours.connect(min_labels=1000)
         queue = ours.project.model_version
-        with (
-            label_studio(tmp_path) as fresh,
-            LabelStudioClient(fresh.url, fresh.api_key) as client,
-        ):
+        with label_studio(tmp_path) as fresh, _owner(fresh) as client:
             theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
             while theirs.id < ours.id:
                 theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
@@ -83,6 +82,28 @@ class TestNeighbours:
         project = ours.project
         assert (project.sampling, project.model_version) == ("Uncertainty sampling", queue)
         assert ours.status.state == "waiting"
+
+    @pytest.mark.slow
+    def test_a_fresh_label_studio_at_the_same_address_starts_from_nothing(self, tmp_path):
+        with (
+            label_studio(tmp_path / "old") as old,
+            _owner(old) as client,
+            serve(tmp_path / "service", old.url, old.api_key) as stack,
+        ):
+            before = Case.create(client, stack, "before", short_texts(40))
+            before.connect(min_interval=0)
+            before.label_both_ways(4)
+            before.wait_learned()
+            old.stop()
+            with label_studio(tmp_path / "new", port=old.port) as new, _owner(new) as again:
+                after = Case.create(again, stack, "after", short_texts(30, seed=1))
+                assert (after.id, *after.truth) == (before.id, *list(before.truth)[:30])
+                after.connect(min_interval=0)
+                assert (after.status.tasks, after.status.labels) == (30, 0)
+                after.label_both_ways(6)
+                after.wait_learned()
+                assert set(after.queue()["tasks"]) <= set(after.truth)
+                before.wait_for(lambda status: status.state == "refused")
 
 
 class TestKeys:
@@ -141,6 +162,10 @@ class TestOthersSteering:
         case.client.update_project(case.id, sampling="Sequential sampling")
         case.wait_for(lambda status: status.state == "contested")
         assert case.project.sampling == "Sequential sampling"
+
+
+def _owner(studio: Studio) -> LabelStudioClient:
+    return LabelStudioClient(studio.url, studio.api_key)
 
 
 def _predict_by_hand(case: Case, version: str) -> None:

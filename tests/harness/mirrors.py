@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -68,3 +69,10 @@ def contents(mirror: Mirror) -> dict[str, Any]:
         "errors": mirror.errors(),
         "unread": mirror.unread(),
     }
+
+
+def anew(studio: SimulatedLabelStudio) -> dict[str, Any]:
+    """Return what a mirror made from nothing says."""
+    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
+        sync_of(studio, mirror).run()
+        return contents(mirror)

@@ -133,7 +133,8 @@ def assert_whole(rig: Rig, where: str) -> None:
 
 
 def assert_pruned(rig: Rig, where: str) -> None:
-    for _ in range(2):
+    rig.run()
+    if len(rig.studio.version_counts()) > 1:
         rig.run()
     assert set(rig.studio.version_counts()) == {rig.studio.fields["model_version"]}, where
 

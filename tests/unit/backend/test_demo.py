@@ -28,8 +28,10 @@ def served(task: int, name: str = "al-0.1", at: float = 0.0) -> Served:
     return Served(task, name, at, 0.1, 0.2)
 
 
-def record(name: str, tasks: Sequence[int] = (), labels: int = 0) -> dict[str, Any]:
-    return {"name": name, "tasks": list(tasks), "labels": labels}
+def record(
+    name: str, tasks: Sequence[int] = (), labels: int = 0, at: float = 0.0
+) -> dict[str, Any]:
+    return {"name": name, "tasks": list(tasks), "labels": labels, "published_at": at}
 
 
 class TestData:
@@ -124,13 +126,19 @@ class TestOrder:
     def test_a_task_out_of_turn_is_inside_but_not_next(self):
         assert keep_order([served(3)], self.RECORDS) == Order(1, 1, 0)
 
-    @pytest.mark.parametrize("item", [served(77), served(1, ""), served(1, "theirs")])
+    @pytest.mark.parametrize("item", [served(77), served(77, ""), served(1, "theirs")])
     def test_a_task_from_elsewhere_is_neither(self, item):
         assert keep_order([item], self.RECORDS) == Order(1, 0, 0)
 
     def test_one_that_was_chosen_just_before_the_swap_counts(self):
         items = [served(1), served(2, "al-1.2")]
         assert keep_order(items, self.RECORDS) == Order(2, 2, 2)
+
+    def test_one_that_the_new_queue_does_not_even_list_counts(self):
+        """Label Studio answers with predictions of the version in force by then: none."""
+        records = [record("al-0.1", [1, 2, 3], at=10.0), record("al-1.2", [8, 9], at=20.0)]
+        items = [served(1, at=15.0), served(2, "", at=19.9)]
+        assert keep_order(items, records) == Order(2, 2, 2)
 
     @given(st.permutations(range(8)), st.integers(0, 8))
     def test_the_queue_itself_is_always_in_order(self, tasks, n):

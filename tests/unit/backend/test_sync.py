@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ls_active import recount
 from ls_active.mirror import Mirror
 from ls_active.reader import SyncReport
 from tests.harness.effects import Killed
-from tests.harness.mirrors import Letters, contents, open_mirror, reader_of, row_of, sync_of
+from tests.harness.mirrors import Letters, anew, contents, open_mirror, reader_of, row_of, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
@@ -41,13 +35,6 @@ def mirror(tmp_path):
 def data_reads(studio: SimulatedLabelStudio) -> Counter[int]:
     """How often the data of each task was asked for."""
     return Counter(task for include, tasks in studio.reads if "data" in include for task in tasks)
-
-
-def anew(studio: SimulatedLabelStudio) -> dict:
-    """What a mirror made from nothing says."""
-    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
-        sync_of(studio, mirror).run()
-        return contents(mirror)
 
 
 def features_of(mirror: Mirror, task: int) -> np.ndarray:
@@ -93,9 +80,14 @@ class TestTheFirstSync:
             sync_of(studio, mirror, featurizer=featurizer, check=check).run()
         assert mirror.counts()[0] == 6
         studio.annotate(1, "cat")
+        studio.edit_task(2, "edited")
+        studio.wait(500)
         sync_of(studio, mirror, featurizer=featurizer).run()
+        reads = data_reads(studio)
         assert contents(mirror) == anew(studio)
-        assert len(featurizer.seen) == 10
+        assert len(featurizer.seen) == 10 + 1
+        # The page in hand when it died, and the edited one.
+        assert {task for task, times in reads.items() if times > 1} == {7, 8, 2}
 
     def test_sees_what_came_while_it_read(self, studio, mirror):
         studio.page_cap = 4
@@ -253,104 +245,3 @@ def test_runs_of_ids_hold_no_other_task(studio, mirror):
     reader = reader_of(studio, mirror)
     assert reader.runs([]) == []
     assert reader.runs([2, 3, 4, 6, 8, 10]) == [(2, 6), (8, 8), (10, 10)]
-
-
-ANNOTATIONS = ("annotate", "second", "skip", "update", "star", "delete", "lose")
-OPERATIONS = (*ANNOTATIONS, "edit", "add", "remove", "overlap", "sync", "wait", "die")
-
-
-class Script:
-    """Random edits of a project, each followed by a moment's rest."""
-
-    def __init__(self, studio: SimulatedLabelStudio, mirror: Mirror, seed: int) -> None:
-        self.studio, self.mirror = studio, mirror
-        self.random = random.Random(seed)
-
-    def play(self, operation: str) -> None:
-        getattr(self, operation)()
-        self.studio.wait(2)
-
-    def sync(self) -> SyncReport:
-        return sync_of(self.studio, self.mirror).run()
-
-    def wait(self) -> None:
-        self.studio.wait(500)
-
-    def die(self) -> None:
-        left = self.random.randrange(4)
-
-        def check() -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Killed
-
-        try:
-            sync_of(self.studio, self.mirror, check=check).run()
-        except Killed:
-            return
-
-    def annotate(self) -> None:
-        self.studio.annotate(self.task(), self.random.choice(["cat", "dog"]))
-
-    def second(self) -> None:
-        self.studio.annotate(self.task(), "dog", user=2)
-
-    def skip(self) -> None:
-        self.studio.skip(self.task())
-
-    def update(self) -> None:
-        self.change(lambda annotation: self.studio.update(annotation, "cat", was_cancelled=False))
-
-    def star(self) -> None:
-        self.change(lambda annotation: self.studio.update(annotation, ground_truth=True))
-
-    def delete(self) -> None:
-        self.change(self.studio.delete_annotation)
-
-    def lose(self) -> None:
-        self.change(lambda annotation: self.studio.delete_annotation(annotation, stamped=False))
-
-    def edit(self) -> None:
-        # Known before: an edit that an annotation follows at once shows as the annotation only.
-        self.studio.edit_task(self.task(), f"edit {self.random.random()}")
-        self.sync()
-
-    def add(self) -> None:
-        self.studio.add_tasks([f"added {self.random.random()}"])
-
-    def remove(self) -> None:
-        self.studio.delete_task(self.task())
-        self.add()
-
-    def overlap(self) -> None:
-        self.studio.fields["maximum_annotations"] = self.random.choice([1, 2])
-
-    def task(self) -> int:
-        return self.random.choice(sorted(self.studio.rows))
-
-    def change(self, edit) -> None:
-        rows = self.studio.rows.values()
-        annotations = [item["id"] for task in rows for item in task.annotations]
-        if annotations:
-            edit(self.random.choice(annotations))
-
-
-@settings(max_examples=20, deadline=None)
-@given(operations=st.lists(st.sampled_from(OPERATIONS), max_size=16), seed=st.integers(0, 2**16))
-def test_any_edits_end_as_a_full_sync_would(operations, seed):
-    studio = SimulatedLabelStudio([f"text {number}" for number in range(8)])
-    studio.page_cap = 3
-    patience = recount.PATIENCE
-    with TemporaryDirectory() as folder, open_mirror(Path(folder)) as mirror:
-        script = Script(studio, mirror, seed)
-        for operation in operations:
-            script.play(operation)
-        try:
-            recount.PATIENCE = 0.0
-            for _ in range(3):
-                report = script.sync()
-        finally:
-            recount.PATIENCE = patience
-        assert report.complete
-        assert contents(mirror) == anew(studio)
