@@ -97,6 +97,9 @@ class Adoption:
             extra_params=given.extra_params,
             bad_options=given.bad_options,
         )
+        if known.adopted and self.connection.own_url != known.own_url:
+            # Label Studio makes a webhook with a new row only, not for a row's new address.
+            self.mend_webhook()
         return True
 
     def adopt(self, project: Project, config: LabelConfig, head: Head) -> None:

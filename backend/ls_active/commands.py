@@ -80,10 +80,10 @@ def status(text: str | None, *, as_json: bool) -> None:
 
 def _service_line(settings: Settings) -> str:
     try:
-        figures = open_desk(settings, needs_worker=False).figures()
+        with open_desk(settings, needs_worker=False) as desk:
+            return show.service(desk.figures())
     except BackendError as error:
         return f"Service: {error}"
-    return show.service(figures)
 
 
 # Asking
@@ -93,13 +93,15 @@ def retrain(text: str) -> None:
     """Ask for a new version and wait for it."""
     settings = read_settings()
     uid = _active(Store(settings.data_dir), text)
-    desk, since = open_desk(settings), time.time()
-    before = max(desk.store.versions(uid), default=0)
-    desk.start_training(uid)
-    after = wait_for(
-        desk.store, uid, lambda _: desk.coalescer.forced(uid) is None, what="Training", since=since
-    )
-    newest = max(desk.store.versions(uid), default=0)
+    with open_desk(settings) as desk:
+        since, before = time.time(), max(desk.store.versions(uid), default=0)
+        desk.start_training(uid)
+
+        def trained(_: ProjectStatus) -> bool:
+            return desk.coalescer.forced(uid) is None
+
+        after = wait_for(desk.store, uid, trained, what="Training", since=since)
+        newest = max(desk.store.versions(uid), default=0)
     if newest == before:
         raise NotDone(f"no new version: {after.detail}; {after.remedy}")
     terminal.say(show.new_version(newest, after, time.time() - since))
@@ -128,36 +130,33 @@ def unpin(text: str) -> None:
 
 
 def _pin(settings: Settings, uid: str, number: int | None, what: str) -> ProjectStatus:
-    desk, since = open_desk(settings), time.time()
-    job = desk.ask("pin", uid, number)
+    since = time.time()
 
     def served(now: ProjectStatus) -> bool:
         published = now.publication.startswith(f"al-{now.version}.")
         return now.updated_at > since and now.pinned == number and published
 
-    return wait_for(
-        desk.store, uid, served, what=what, since=since, failure=lambda: desk.failure(job)
-    )
+    with open_desk(settings) as desk:
+        job = desk.ask("pin", uid, number)
+        return wait_for(
+            desk.store, uid, served, what=what, since=since, failure=lambda: desk.failure(job)
+        )
 
 
 def disconnect(text: str) -> None:
     """Give a project back and wait for it."""
     settings = read_settings()
     uid = find_known(Store(settings.data_dir), text)
-    desk, since = open_desk(settings), time.time()
-    job = desk.ask("disconnect", uid)
+    what, since = "Disconnecting", time.time()
 
     def gone(now: ProjectStatus) -> bool:
         return now.updated_at > since and now.state == State.DISCONNECTED
 
-    after = wait_for(
-        desk.store,
-        uid,
-        gone,
-        what="Disconnecting",
-        since=since,
-        failure=lambda: desk.failure(job),
-    )
+    with open_desk(settings) as desk:
+        job = desk.ask("disconnect", uid)
+        after = wait_for(
+            desk.store, uid, gone, what=what, since=since, failure=lambda: desk.failure(job)
+        )
     terminal.say(f"{after.title or uid} is disconnected: {after.detail}. Annotations stay.")
 
 

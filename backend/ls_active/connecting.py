@@ -33,8 +33,7 @@ def connect(text: str, title: str, url: str | None, pairs: list[str]) -> None:
     settings = read_settings()
     chosen = parse_pairs(settings, pairs)
     own_url = (url or default_url(settings)).rstrip("/")
-    with connect_to_label_studio(settings) as client:
-        desk = open_desk(settings)
+    with connect_to_label_studio(settings) as client, open_desk(settings) as desk:
         project = find_in_label_studio(client, text)
         refuse_unlearnable(project)
         if not (url or settings.public_url):
@@ -49,8 +48,7 @@ def poll(text: str, pairs: list[str]) -> None:
     """Carry a project's loop by asking only, and wait for its queue."""
     settings = read_settings()
     chosen = parse_pairs(settings, pairs)
-    with connect_to_label_studio(settings) as client:
-        desk = open_desk(settings)
+    with connect_to_label_studio(settings) as client, open_desk(settings) as desk:
         project = find_in_label_studio(client, text)
         refuse_unlearnable(project)
         since = time.time()

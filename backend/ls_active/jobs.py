@@ -140,7 +140,7 @@ class _Run:
             else:
                 connection.but(active=False, adopted=False).save(self._desk.store)
                 shop.say(State.DISCONNECTED, "it is gone from Label Studio, with all that was ours")
-        self._redis.delete(self._key("setup"))
+        self._redis.delete(self._key("setup"), self._key("look"))
 
     def mend(self, lock: Lock) -> None:
         """Mend the webhook while holding the project; the run after it puts back the rest."""

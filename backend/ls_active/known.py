@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 
 from pydantic import SecretStr, ValidationError
 from redis.exceptions import RedisError
@@ -48,8 +49,9 @@ def with_redis(settings: Settings) -> Settings:
     return settings.model_copy(update={"redis_url": SecretStr(url)})
 
 
-def open_desk(settings: Settings, *, needs_worker: bool = True) -> JobDesk:
-    """Return the desk of the service that runs.
+@contextmanager
+def open_desk(settings: Settings, *, needs_worker: bool = True) -> Iterator[JobDesk]:
+    """Use the desk of the service that runs, for the body of a ``with``.
 
     Raises
     ------
@@ -58,12 +60,16 @@ def open_desk(settings: Settings, *, needs_worker: bool = True) -> JobDesk:
     """
     try:
         desk = JobDesk(with_redis(settings), patient=True)
-        desk.redis.ping()
-    except (RedisError, ValueError) as error:
+    except ValueError as error:
         raise QueueDown(_no_redis(settings, error)) from None
-    if needs_worker:
-        _wait_for_a_worker(desk)
-    return desk
+    with closing(desk.redis):
+        try:
+            desk.redis.ping()
+        except RedisError as error:
+            raise QueueDown(_no_redis(settings, error)) from None
+        if needs_worker:
+            _wait_for_a_worker(desk)
+        yield desk
 
 
 def _wait_for_a_worker(desk: JobDesk) -> None:

@@ -212,6 +212,12 @@ class TestFailing:
 
 
 class TestOtherJobs:
+    def test_disconnect_outdoes_a_setup_of_before(self, connected, desk):
+        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        jobs.disconnect(UID)
+        jobs.refit(UID)
+        assert connected.status.state == "disconnected"
+
     def test_pin_holds_a_version_and_asks_for_its_queue(self, connected, desk, studio):
         for _ in range(2):
             connected.label(2)
