@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -66,40 +67,57 @@ _SIGNS = {
 def run(text: str | None, *, fix: bool) -> int:
     """Examine the service and one or all projects; return 1 if an error remains."""
     settings = read_settings()
-    with terminal.working("Looking at our own side …"):
-        findings, desk = examine_service(settings)
-    terminal.show(render("Service", findings))
-    client, found = examine_label_studio(settings)
-    terminal.show(render(f"Label Studio {settings.label_studio_url}", found))
-    findings += found
-    if client is not None:
-        with client:
+    with ExitStack() as stack:
+        with terminal.working("Looking at our own side …"):
+            findings, desk = examine_service(settings, stack)
+        terminal.show(render("Service", findings))
+        found, client = examine_label_studio(settings, stack)
+        terminal.show(render(f"Label Studio {settings.label_studio_url}", found))
+        findings += found
+        if client is not None:
             for uid in _chosen(Store(settings.data_dir), text):
                 findings += _visit(settings, client, desk, uid, fix=fix)
     return int(any(finding.severity is Severity.ERROR for finding in findings))
 
 
-def examine_service(settings: Settings) -> tuple[list[Finding], JobDesk | None]:
-    """Look at our own side; return the desk, too, if it answers."""
+def examine_service(settings: Settings, stack: ExitStack) -> tuple[list[Finding], JobDesk | None]:
+    """Look at our own side; return the desk, too, if it answers: open until `stack` ends."""
     findings = [*service.default_options(settings.options)]
     findings += service.redis_exposure(with_redis(settings).redis_url.get_secret_value())
     desk = None
     try:
-        desk = open_desk(settings, needs_worker=False)
+        desk = stack.enter_context(open_desk(settings, needs_worker=False))
     except BackendError as error:
         findings.append(trouble("redis", str(error), "nothing is learned until then"))
     else:
-        figures = desk.figures()
-        findings += service.redis_server(desk.redis.info("server"))
-        findings += service.workers(figures.workers)
-        findings += service.failed_jobs(figures.failed)
-        findings += service.timer(_ticks(desk))
+        findings += _queue(desk)
     findings += _api(settings)
     folder = _nearest(settings.local_dir)
     free, writable = shutil.disk_usage(folder).free, os.access(folder, os.W_OK)
     findings += service.disk(str(settings.local_dir), free, writable=writable)
     findings += service.packages(_versions("label-studio-ml", "flask"))
     return findings, desk
+
+
+def examine_label_studio(
+    settings: Settings, stack: ExitStack
+) -> tuple[list[Finding], LabelStudioClient | None]:
+    """Look at address, key and clock; return a client, too, if Label Studio takes us."""
+    key = settings.label_studio_api_key.get_secret_value()
+    findings = [*reach.key_kind(key)] if key else []
+    if findings:
+        return findings, None
+    try:
+        client = stack.enter_context(connect(settings))
+        identity = client.check()
+    except BackendError as error:
+        return [*reach.access(error, key)], None
+    findings += reach.access(identity, key)
+    findings += reach.release(identity.version)
+    answer = client.http.call("GET", "/api/version/")
+    findings += reach.clock(server_clock(answer), datetime.now(UTC))
+    findings += reach.data_manager()
+    return findings, client
 
 
 def gather(
@@ -216,23 +234,12 @@ def _chosen(store: Store, text: str | None) -> list[str]:
 # Looking at the world
 
 
-def examine_label_studio(settings: Settings) -> tuple[LabelStudioClient | None, list[Finding]]:
-    """Look at address, key and clock; return a client, too, if both are taken."""
-    key = settings.label_studio_api_key.get_secret_value()
-    findings = [*reach.key_kind(key)] if key else []
-    if findings:
-        return None, findings
-    try:
-        client = connect(settings)
-        identity = client.check()
-    except BackendError as error:
-        return None, [*reach.access(error, key)]
-    findings += reach.access(identity, key)
-    findings += reach.release(identity.version)
-    answer = client.http.call("GET", "/api/version/")
-    findings += reach.clock(server_clock(answer), datetime.now(UTC))
-    findings += reach.data_manager()
-    return client, findings
+def _queue(desk: JobDesk) -> Iterator[Finding]:
+    figures = desk.figures()
+    yield from service.redis_server(desk.redis.info("server"))
+    yield from service.workers(figures.workers)
+    yield from service.failed_jobs(figures.failed)
+    yield from service.timer(_ticks(desk))
 
 
 def _ticks(desk: JobDesk) -> bool:

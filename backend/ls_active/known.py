@@ -67,9 +67,12 @@ def open_desk(settings: Settings, *, needs_worker: bool = True) -> Iterator[JobD
             desk.redis.ping()
         except RedisError as error:
             raise QueueDown(_no_redis(settings, error)) from None
-        if needs_worker:
-            _wait_for_a_worker(desk)
-        yield desk
+        try:
+            if needs_worker:
+                _wait_for_a_worker(desk)
+            yield desk
+        except RedisError as error:
+            raise QueueDown(f"Redis stopped answering ({type(error).__name__})") from None
 
 
 def _wait_for_a_worker(desk: JobDesk) -> None:

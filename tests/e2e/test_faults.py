@@ -75,10 +75,12 @@ class TestNobodyHearsTheWebhook:
 
 
 class TestProcessesDie:
-    @pytest.fixture(scope="class")
-    def case(self, make_shared_case, stack):
-        case = make_shared_case(stack, texts=200)
+    @pytest.fixture
+    def case(self, make_case):
+        case = make_case(texts=60)
         case.connect(min_interval=0)
+        case.label_both_ways(2)
+        case.wait_learned()
         return case
 
     def test_every_worker_killed_in_mid_refit(self, case, stack):

@@ -189,14 +189,18 @@ class TestDesk:
         monkeypatch.setattr(known, "START_SECONDS", 0.1)
         with fresh_valkey() as url:
             settings = make_settings(tmp_path, redis_url=SecretStr(url))
-            assert known.open_desk(settings, needs_worker=False).figures().workers == 0
-            with pytest.raises(QueueDown, match="no worker is running"):
-                known.open_desk(settings)
+            with known.open_desk(settings, needs_worker=False) as desk:
+                assert desk.figures().workers == 0
+            with (
+                pytest.raises(QueueDown, match="no worker is running"),
+                known.open_desk(settings),
+            ):
+                pass
 
     def test_a_password_is_not_part_of_the_complaint(self, tmp_path):
         settings = make_settings(tmp_path, redis_url=SecretStr("redis://:hunter2@127.0.0.1:1/0"))
-        with pytest.raises(QueueDown) as caught:
-            known.open_desk(settings)
+        with pytest.raises(QueueDown) as caught, known.open_desk(settings):
+            pass
         assert "hunter2" not in str(caught.value)
 
     def test_a_job_that_fails_says_its_last_words(self, tmp_path, monkeypatch):
@@ -204,13 +208,13 @@ class TestDesk:
             monkeypatch.setenv("REDIS_URL", url)
             monkeypatch.setenv("DATA_DIR", str(tmp_path))
             get_settings.cache_clear()
-            desk = known.open_desk(get_settings(), needs_worker=False)
-            job = desk.ask("pin", UID, 3)
-            assert (desk.failure(job), desk.is_done(job)) == ("", False)
-            _work_off(desk)
-            assert desk.failure(job) == "version 3 cannot be served; these can: []"
-            assert not desk.is_done(job)
-            assert desk.is_done("forgotten")
+            with known.open_desk(get_settings(), needs_worker=False) as desk:
+                job = desk.ask("pin", UID, 3)
+                assert (desk.failure(job), desk.is_done(job)) == ("", False)
+                _work_off(desk)
+                assert desk.failure(job) == "version 3 cannot be served; these can: []"
+                assert not desk.is_done(job)
+                assert desk.is_done("forgotten")
         get_settings.cache_clear()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -324,7 +325,8 @@ class TestKey:
         settings = make_settings(
             Path(), label_studio_url="http://127.0.0.1:1", label_studio_api_key=SecretStr(key)
         )
-        client, found = doctor.examine_label_studio(settings)
+        with ExitStack() as stack:
+            found, client = doctor.examine_label_studio(settings, stack)
         assert client is None
         assert [item.severity for item in found] == [Severity.ERROR]
         assert "access token" in found[0].what
@@ -417,9 +419,9 @@ class TestService:
         assert (old.severity, new.severity) == (Severity.NOTE, Severity.OK)
 
     def test_a_redis_without_a_service_around_it(self, tmp_path):
-        with fresh_valkey() as url:
+        with fresh_valkey() as url, ExitStack() as stack:
             settings = make_settings(tmp_path, redis_url=SecretStr(url), port=1)
-            found, desk = doctor.examine_service(settings)
+            found, desk = doctor.examine_service(settings, stack)
         by_check = {item.check: item.severity for item in found}
         assert desk is not None
         assert by_check == {
@@ -432,7 +434,8 @@ class TestService:
         }
 
     def test_no_service_at_all(self, tmp_path):
-        found, desk = doctor.examine_service(make_settings(tmp_path, port=1))
+        with ExitStack() as stack:
+            found, desk = doctor.examine_service(make_settings(tmp_path, port=1), stack)
         assert desk is None
         redis = next(item for item in found if item.check == "redis")
         assert "ls-active serve" in redis.what
