@@ -48,12 +48,13 @@ def find_backend(
 ) -> dict[str, Any] | None:
     """Return the row of Label Studio's backends that is us.
 
-    The one `known` as ours, else one at our address; while none was known, also the only one.
+    The one `known` as ours, else the one at our address, else the only one at our host. Never
+    another: it would get our webhook's secret, and be deleted when we leave.
     """
     same = [row for row in rows if row["id"] == known]
-    here = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
-    alone = rows if known is None and len(rows) == 1 else []
-    return next(iter([*same, *here, *alone]), None)
+    here = [row for row in rows if row["url"].rstrip("/") == own_url.rstrip("/")]
+    near = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
+    return next(iter([*same, *here, *(near if len(near) == 1 else [])]), None)
 
 
 class Adoption:
@@ -69,6 +70,7 @@ class Adoption:
         self._shop = shop
         self._id = connection.project_id
         self.connection = connection
+        self.puts_back = False
 
     def look_at_backends(self, *, at_once: bool = False) -> bool:
         """Read the project's backends now and then; return False when ours is gone.
@@ -90,14 +92,18 @@ class Adoption:
         if problem and known.adopted:
             logger.warning("project %s: its options stay as they were: %s", known.uid, problem)
             given = known.but(bad_options=problem)
+        moved = known.adopted and row["url"].rstrip("/") != known.own_url
+        if moved:
+            self._delete_webhooks()
         self._change(
+            webhook=known.webhook and not moved,
             own_url=row["url"].rstrip("/"),
             backend=row["id"],
             titles=tuple(item["title"] for item in rows),
             extra_params=given.extra_params,
             bad_options=given.bad_options,
         )
-        if known.adopted and self.connection.own_url != known.own_url:
+        if known.adopted and not self.connection.webhook:
             # Label Studio makes a webhook with a new row only, not for a row's new address.
             self.mend_webhook()
         return True
@@ -128,9 +134,13 @@ class Adoption:
             "project %s: somebody set sampling %r and model version %r; putting ours back",
             self._shop.uid, project.sampling, project.model_version,
         )  # fmt: skip
-        self._change(contested_at=now)
+        self.puts_back = True
         self._set_sampling(project)
         return False
+
+    def note_contest(self) -> None:
+        """Note that ours was put back: from now on that may not happen again for a while."""
+        self._change(contested_at=time.time())
 
     def mend_webhook(self) -> None:
         """Make Label Studio have exactly one webhook of ours, with its secret."""
@@ -185,10 +195,13 @@ class Adoption:
         row = find_backend(rows, self.connection.own_url, self.connection.backend)
         if row is not None:
             client.delete_ml_backend(row["id"])
+        self._delete_webhooks()
+
+    def _delete_webhooks(self) -> None:
         url = f"{self.connection.own_url}/webhook"
-        for hook in client.webhooks(self._id):
+        for hook in self._shop.client.webhooks(self._id):
             if hook["url"].rstrip("/") == url:
-                client.delete_webhook(hook["id"])
+                self._shop.client.delete_webhook(hook["id"])
 
     def _set_sampling(self, project: Project) -> None:
         if project.sampling != SAMPLING:

@@ -134,6 +134,10 @@ class Coalescer:
         """Make the project due in so many seconds, unless it is due earlier already."""
         self._later(keys=[DUE], args=[uid, time.time() + seconds])
 
+    def hint_some_day(self, uid: str, seconds: float) -> None:
+        """Make the project due in so many seconds, unless it is due at all: a safety net."""
+        self._redis.zadd(DUE, {uid: time.time() + seconds}, nx=True)
+
     def due(self, now: float) -> list[str]:
         """Take out the projects due at `now` (seconds since 1970), earliest first, to be hinted."""
         return [_text(uid) for uid in self._pop_due(keys=[DUE], args=[now])]

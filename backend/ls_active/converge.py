@@ -66,7 +66,7 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
     if project is None:
         return Result()
     adoption = Adoption(shop, connection)
-    if not adoption.look_at_backends(at_once=look or not connection.adopted):
+    if not adoption.look_at_backends(at_once=look or connection.backend is None):
         return _without_backend(shop, adoption)
     config, plan = _read(project)
     if config is None or plan.head is None:
@@ -84,6 +84,7 @@ def _find(shop: Workshop, connection: Connection) -> Project | None:
     try:
         project = shop.client.project(connection.project_id)
     except NotFoundInLabelStudio:
+        _give_up(shop, connection)
         shop.say(
             State.GONE,
             f"{shop.client.url} has no project {connection.project_id} that our key may see",
@@ -92,12 +93,19 @@ def _find(shop: Workshop, connection: Connection) -> Project | None:
         return None
     if project.uid == connection.uid:
         return project
+    _give_up(shop, connection)
     shop.say(
         State.REFUSED,
         f"{shop.client.url} knows project {project.id} as {project.uid}, not as {connection.uid}",
         "point LABEL_STUDIO_URL at the Label Studio that the connection came from",
     )
     return None
+
+
+def _give_up(shop: Workshop, connection: Connection) -> None:
+    """Look no further after what was never adopted: /setup could name any project."""
+    if not connection.adopted:
+        connection.but(active=False).save(shop.store)
 
 
 def _without_backend(shop: Workshop, adoption: Adoption) -> Result:
@@ -145,7 +153,7 @@ def _refit(
     head = plan.head
     assert head is not None  # noqa: S101 - the caller looked; tells the type checker
     featurizer = registry.featurizers()[head.featurizer]()
-    key = f"{featurizer.name}/{featurizer.version}/{'+'.join(head.fields)}"
+    key = head.feature_key
     contested = adoption.contested(project)
 
     def progress(done: int, total: int) -> None:
@@ -157,6 +165,9 @@ def _refit(
         subject = Subject(project, config, head, mirror, sync, key, contested)
         refit = Refit(shop, adoption.connection, subject, force=force)
         outcome = refit.run()
+        if adoption.puts_back:
+            adoption.connection = refit.connection
+            adoption.note_contest()
         facts = _facts(refit.connection, subject, plan, outcome)
     if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
         facts["timings"] = dict(shop.clock.seconds)
@@ -201,6 +212,12 @@ def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, st
         )
     if not len(data.pool.ids):
         return State.WAITING, "the project has no tasks yet", "import some"
+    if outcome.version is None and outcome.pinned:
+        return (
+            State.WAITING,
+            f"al-{outcome.pinned} is pinned and does not answer today's label config",
+            "let the project go on: `ls-active rollback PROJECT --unpin`",
+        )
     if outcome.version is None:
         have = f"{data.labels} labels in {data.classes_seen} classes"
         return (

@@ -186,13 +186,15 @@ class JobDesk:
     def probe(self) -> None:
         """Note for a minute or two whether our key works, so that /setup need not ask."""
         try:
-            with connect(self.settings) as client:
+            with connect(self.settings, timeout=3.0, retries=0) as client:
                 client.check()
         except LabelStudioUnauthorized as error:
             verdict = str(error)
             drop_setup_token(self.settings)
-        except BackendError as error:
+        except NotConfigured as error:
             verdict = str(error)
+        except BackendError:
+            return  # Label Studio is away: that says nothing about the key.
         else:
             verdict = ""
         self.redis.set("al:probe", verdict, ex=150)

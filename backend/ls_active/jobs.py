@@ -100,8 +100,10 @@ class _Run:
             self._fail(str(error))
             return
         except Exception:
+            # A bug: running it again at once would not help, and the back-off sees to it later.
+            logger.exception("project %s", self._uid)
             self._fail("an unexpected error; the worker's log has it whole")
-            raise
+            return
         if force:
             self._desk.coalescer.clear_force(self._uid, force)
         self._redis.delete(self._key("failures"), *[self._key("look")] * bool(look))

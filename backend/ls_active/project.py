@@ -50,8 +50,9 @@ class Connection:
         Titles of the project's backends when last looked at.
     webhook : bool
         Whether Label Studio has a webhook of ours.
-    resolved_at_start : int or None
-        Tasks that were resolved before the first queue: they are not in the audit's debt.
+    resolved_at_start, audits_at_start : int or None, int
+        Tasks that were resolved before the first queue, and the audit tasks among them: neither
+        is in the audit's debt.
     connected_at, adopted_at, backends_seen_at, contested_at : float
         Unix times: of /setup, of taking over, of the last look at the backends, and of the last
         time that somebody else had changed the model version.
@@ -68,6 +69,7 @@ class Connection:
     titles: tuple[str, ...] = ()
     webhook: bool = False
     resolved_at_start: int | None = None
+    audits_at_start: int = 0
     connected_at: float = 0.0
     adopted_at: float = 0.0
     backends_seen_at: float = 0.0

@@ -168,13 +168,16 @@ class Reader:
             for task in page:
                 self.mirror.put_annotations(task["id"], self._annotations(task))
 
-    def runs(self, ids: Sequence[int]) -> list[tuple[int, int]]:
-        """Return id ranges that hold all `ids` (ascending) and no other task we know."""
+    def runs(self, ids: Sequence[int], gap: int = 0) -> list[tuple[int, int]]:
+        """Return id ranges that hold all `ids` (ascending).
+
+        Between two of them a range holds at most `gap` other tasks that we know.
+        """
         if not ids:
             return []
         known = sorted({*self.mirror.states(ids[0], ids[-1]), *ids})
         place = {task: position for position, task in enumerate(known)}
-        breaks = [(a, b) for a, b in pairwise(ids) if place[b] - place[a] > 1]
+        breaks = [(a, b) for a, b in pairwise(ids) if place[b] - place[a] > gap + 1]
         starts = [ids[0], *(b for _, b in breaks)]
         ends = [*(a for a, _ in breaks), ids[-1]]
         return list(zip(starts, ends, strict=True))

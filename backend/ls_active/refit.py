@@ -110,8 +110,8 @@ class Refit:
         with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
             report = self._subject.sync.run()
             data = self._load()
-        self._count_what_was_resolved(data)
         record = self._last_record()
+        self._count_what_was_resolved(data)
         newest = self._newest_manifest()
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
         current = self._current(data)
@@ -164,7 +164,9 @@ class Refit:
         """Once a connection: tasks done before the first queue are not in the audit's debt."""
         if self.connection.resolved_at_start is None:
             resolved = int(np.count_nonzero(data.pool.resolved))
-            self.connection = self.connection.but(resolved_at_start=resolved)
+            self.connection = self.connection.but(
+                resolved_at_start=resolved, audits_at_start=self._books.resolved(data.pool)
+            )
             self.connection.save(self._shop.store)
 
     def _last_record(self) -> Mapping[str, Any] | None:
@@ -272,7 +274,9 @@ class Refit:
             epsilon=self._options.audit_share,
             seed=self._options.seed,
             n_resolved=max(resolved - (self.connection.resolved_at_start or 0), 0),
-            audit_resolved=self._books.resolved(data.pool),
+            audit_resolved=max(
+                self._books.resolved(data.pool) - self.connection.audits_at_start, 0
+            ),
         )
 
     def _evaluate(self, data: Dataset, current: ModelVersion | None) -> None:

@@ -6,6 +6,7 @@ import os
 import secrets
 import threading
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,6 +60,7 @@ def api_key(settings: Settings) -> str:
     return path.read_text()
 
 
+@cache
 def _read_or_make(path: Path) -> bytes:
     if not path.exists():
         # Where another process of ours was first, its secret is the one.

@@ -82,7 +82,7 @@ class Service:
         head = _head_of(request)
         version = self._version(request.project)
         name = version_name(version.number if version else 0)
-        if head is None or version is None:
+        if head is None or version is None or version.manifest["features"] != head.feature_key:
             results = [_empty(name) for _ in request.tasks]
             return PredictReply(results=results, model_version=name)
         texts, readable = _texts(request.tasks, head)

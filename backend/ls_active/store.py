@@ -8,7 +8,8 @@ source of truth and one full sync rebuilds the rest.
 ::
 
     <root>/projects/<uid>/connection.json  state.json  pin.json
-                         /versions/000007.claim  .npz  .json  .evaluation.json
+                         /versions/000007.claim  .json  .evaluation.json
+                         /models/000007.npz
                          /publications/000031.claim  .json
 """
 
@@ -98,7 +99,7 @@ class Store:
         folder = self._folder(uid) / "versions"
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
-        self._replace(folder / f"{number:06d}.npz", buffer.getvalue())
+        self._replace(self._model(uid, number), buffer.getvalue())
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         self._create(
             folder / f"{number:06d}.json",
@@ -139,7 +140,7 @@ class Store:
             If the file is not the one that the manifest describes.
         """
         manifest = self.manifest(uid, number)
-        path = self._folder(uid) / "versions" / f"{number:06d}.npz"
+        path = self._model(uid, number)
         raw = self._read_bytes(path)
         if raw is None:
             raise NotFound(f"the model file of version {number} was pruned; its record remains")
@@ -149,16 +150,21 @@ class Store:
             return {name: archive[name] for name in archive.files}
 
     def loadable(self, uid: str) -> list[int]:
-        """Return the numbers of versions whose model file is still there, ascending."""
-        folder = self._folder(uid) / "versions"
-        files = set(self._numbers(folder, "npz"))
-        return [number for number in self._numbers(folder, "json") if number in files]
+        """Return the numbers of versions whose model file is still there, ascending.
+
+        Only the few kept model files are listed: records stay for ever, and this is asked often.
+        """
+        folder = self._folder(uid)
+        files = self._numbers(folder / "models", "npz")
+        with _errors(str(folder)):
+            manifest = {n: str(folder / "versions" / f"{n:06d}.json") for n in files}
+            return [number for number in files if self._fs.exists(manifest[number])]
 
     def prune_versions(self, uid: str, keep: int, spare: int | None) -> list[int]:
         """Delete all but the newest `keep` model files and `spare`; records stay for ever."""
         old = [number for number in self.loadable(uid)[:-keep] if number != spare]
         for number in old:
-            path = str(self._folder(uid) / "versions" / f"{number:06d}.npz")
+            path = str(self._model(uid, number))
             with _errors(path):
                 self._fs.rm_file(path)
         return old
@@ -193,6 +199,9 @@ class Store:
 
     def _folder(self, uid: str) -> PurePosixPath:
         return self._root / "projects" / check_uid(uid)
+
+    def _model(self, uid: str, number: int) -> PurePosixPath:
+        return self._folder(uid) / "models" / f"{number:06d}.npz"
 
     def _claim(self, folder: PurePosixPath, above: int) -> int:
         number = max(self._numbers(folder, "claim"), default=0)

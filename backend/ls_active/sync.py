@@ -15,8 +15,9 @@ from ls_active import label_studio_query as query
 from ls_active.reader import Reader, SyncReport
 from ls_active.recount import Recount
 
-WINDOW = timedelta(seconds=120)
-"""Overlap of the cursor: longer than any transaction that stamps rows before it commits."""
+WINDOW = timedelta(seconds=180)
+"""Overlap of a wide look, which is at most a minute after the last: two minutes for transactions
+that stamp rows long before they commit."""
 
 NARROW_WINDOW = timedelta(seconds=10)
 """Overlap between two wide looks: else an import would be listed again at every label."""

@@ -249,11 +249,11 @@ def run_timer(
                 _tick(coalescer, queue, projects, reconcile_seconds)
                 next_tick = time.monotonic() + TICK_SECONDS
             if down:
-                logger.info("Redis is back")
+                logger.info("the timer works again")
             down = False
-        except RedisError as error:
+        except (RedisError, BackendError) as error:
             if not down:
-                logger.warning("Redis does not answer, trying on: %s", error)
+                logger.warning("the timer cannot work, trying on: %s", error)
             down = True
         stop.wait(TIMER_SECONDS)
 
@@ -274,7 +274,7 @@ def _tick(
             coalescer.unqueue(uid, pending)
         if coalescer.overdue(uid):
             coalescer.rehint(uid)
-        coalescer.hint_later(uid, reconcile_seconds)
+        coalescer.hint_some_day(uid, reconcile_seconds)
 
 
 def _is_on(queue: Queue, job_id: str) -> bool:

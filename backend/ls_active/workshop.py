@@ -16,7 +16,7 @@ from ls_active.settings import Settings
 from ls_active.store import Store
 
 
-def connect(settings: Settings) -> LabelStudioClient:
+def connect(settings: Settings, *, timeout: float = 30.0, retries: int = 2) -> LabelStudioClient:
     """Return a client for the configured Label Studio.
 
     Raises
@@ -32,7 +32,7 @@ def connect(settings: Settings) -> LabelStudioClient:
             "LABEL_STUDIO_API_KEY is not set: make a personal access token in Label Studio under "
             "Account & Settings, and set it"
         )
-    return LabelStudioClient(settings.label_studio_url, key)
+    return LabelStudioClient(settings.label_studio_url, key, timeout=timeout, retries=retries)
 
 
 @dataclass

@@ -62,6 +62,12 @@ class Head:
         """What an annotator may answer, in the order of the config."""
         return self.adapter.classes(self.control)
 
+    @property
+    def feature_key(self) -> str:
+        """Names the features: any change of how they are made, or from what, changes it."""
+        version = registry.featurizers()[self.featurizer].version
+        return f"{self.featurizer}/{version}/{'+'.join(self.fields)}"
+
     def read(self, result: Any) -> str | None:
         """Return the answer in one annotation's `result`; see `TagAdapter.read`."""
         return self.adapter.read(self.control, result)

@@ -46,9 +46,16 @@ class TestFindingOurRow:
     def test_by_its_number_wherever_it_went(self):
         assert find_backend([OURS, THEIRS], OWN_URL, known=2) == THEIRS
 
-    def test_the_only_one_until_we_know_ours(self):
-        assert find_backend([THEIRS], OWN_URL) == THEIRS
+    def test_somebody_elses_is_never_ours(self):
+        assert find_backend([THEIRS], OWN_URL) is None
         assert find_backend([THEIRS], OWN_URL, known=1) is None
+
+    def test_of_two_at_one_host_the_one_at_our_path(self):
+        other = {**OURS, "id": 9, "url": f"{OWN_URL}/other"}
+        assert find_backend([other, OURS], OWN_URL) == OURS
+        assert find_backend([other], OWN_URL) == other
+        assert find_backend([other, {**other, "id": 8}], OWN_URL) is None
+
         assert find_backend([], OWN_URL) is None
 
 

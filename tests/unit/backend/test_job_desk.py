@@ -129,7 +129,7 @@ class TestSetup:
             make_desk(**fields).setup(setup(), OWN_URL)
 
     def test_with_a_key_that_was_refused_lately_is_refused(self, desk, monkeypatch):
-        def connect(settings):
+        def connect(settings, **limits):
             raise LabelStudioUnauthorized("the key is wrong")
 
         monkeypatch.setattr(job_desk, "connect", connect)

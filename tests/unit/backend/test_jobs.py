@@ -191,14 +191,17 @@ class TestFailing:
         assert connected.store.versions(UID) == [1, 2]
         assert desk.coalescer.forced(UID) is None
 
-    def test_of_a_kind_nobody_foresaw_is_said_and_raised(self, connected, studio, monkeypatch):
+    def test_of_a_kind_nobody_foresaw_is_said_and_waits(
+        self, connected, desk, studio, monkeypatch, caplog
+    ):
         def stumble(*args, **kwargs):
             raise ZeroDivisionError
 
         monkeypatch.setattr(studio, "project", stumble)
-        with pytest.raises(ZeroDivisionError):
-            jobs.refit(UID)
+        jobs.refit(UID)
         assert "an unexpected error" in connected.status.detail
+        assert "ZeroDivisionError" in caplog.text
+        assert not desk.coalescer.overdue(UID)
 
     def test_is_not_what_another_worker_does(self, connected, monkeypatch):
         def lose(*args, **kwargs):

@@ -53,7 +53,7 @@ def fit(shelf, features):
 
 
 def damage(tmp_path, number: int, content: bytes = b"damaged") -> None:
-    path = tmp_path / "projects" / UID / "versions" / f"{number:06d}.npz"
+    path = tmp_path / "projects" / UID / "models" / f"{number:06d}.npz"
     path.write_bytes(content)
 
 

@@ -107,12 +107,12 @@ class TestFitting:
         assert newest(rig)["features"].endswith("/title")
         assert rig.record["version"] == 2
 
-    @pytest.mark.parametrize("damage", ["npz", "json"])
+    @pytest.mark.parametrize("damage", ["models/000001.npz", "versions/000001.json"])
     def test_makes_up_for_a_file_that_cannot_be_used(self, rig, damage):
         rig.label(4)
         rig.run()
-        folder = rig.settings.local_dir.parent / "projects" / UID / "versions"
-        (folder / f"000001.{damage}").write_bytes(b'{"format')
+        folder = rig.settings.local_dir.parent / "projects" / UID
+        (folder / damage).write_bytes(b'{"format')
         rig.run()
         assert rig.status.state == "ready"
         assert rig.record["version"] == 2

@@ -151,7 +151,7 @@ class TestVersions:
         rig, asked = own
         rig.label(4)
         rig.run()
-        [path] = rig.settings.local_dir.parent.glob("projects/*/versions/*.npz")
+        [path] = rig.settings.local_dir.parent.glob("projects/*/models/*.npz")
         path.write_bytes(b"damaged")
         for _ in range(2):
             reply = asked.predict(request(text("a cat")))

@@ -138,7 +138,7 @@ class TestVersions:
 
     def test_that_were_tampered_with_are_refused(self, local, tmp_path):
         local.save_version(UID, 1, ARRAYS, {})
-        path = files(tmp_path, "versions") / "000001.npz"
+        path = files(tmp_path, "models") / "000001.npz"
         raw = bytearray(path.read_bytes())
         raw[len(raw) // 2] ^= 1
         path.write_bytes(raw)
