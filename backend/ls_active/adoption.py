@@ -138,8 +138,9 @@ class Adoption:
         self._set_sampling(project)
         return False
 
-    def note_contest(self) -> None:
+    def note_contest(self, connection: Connection) -> None:
         """Note that ours was put back: from now on that may not happen again for a while."""
+        self.connection = connection
         self._change(contested_at=time.time())
 
     def mend_webhook(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from active_learning import registry
 from ls_active import label_config, tags
 from ls_active.adoption import Adoption
-from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio
+from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio, PublicationReplaced
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio import Project
 from ls_active.mirror import Mirror
@@ -164,10 +164,7 @@ def _refit(
         sync = Sync(Reader(shop.client, mirror, project.id, reading, shop.check), progress)
         subject = Subject(project, config, head, mirror, sync, key, contested)
         refit = Refit(shop, adoption.connection, subject, force=force)
-        outcome = refit.run()
-        if adoption.puts_back:
-            adoption.connection = refit.connection
-            adoption.note_contest()
+        outcome = _run(refit, adoption)
         facts = _facts(refit.connection, subject, plan, outcome)
     if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
         facts["timings"] = dict(shop.clock.seconds)
@@ -178,6 +175,18 @@ def _refit(
     waits = [] if outcome.report.complete else [RECOUNT_AFTER]
     waits += [] if outcome.again_in is None else [outcome.again_in]
     return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+
+
+def _run(refit: Refit, adoption: Adoption) -> Outcome:
+    """Run, and note it where ours was put back, also if it was replaced again at once."""
+    try:
+        outcome = refit.run()
+    except PublicationReplaced:
+        adoption.note_contest(refit.connection)
+        raise
+    if adoption.puts_back:
+        adoption.note_contest(refit.connection)
+    return outcome
 
 
 def _facts(

@@ -21,6 +21,7 @@
         ├── NotFoundInLabelStudio         502  404: the project or task is gone
         ├── LabelStudioRejected           502  another 4xx
         └── PublicationIncomplete         502  what was imported is not what is there
+            └── PublicationReplaced       502  somebody named another version at once
 """
 
 from __future__ import annotations
@@ -164,3 +165,9 @@ class PublicationIncomplete(LabelStudioError):
     """Raised when, after three tries, what was imported is not what Label Studio holds."""
 
     code = "publication_incomplete"
+
+
+class PublicationReplaced(PublicationIncomplete):
+    """Raised when the project names another version right after it was made to name ours."""
+
+    code = "publication_replaced"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_learning.types import Queue, Reason
-from ls_active.errors import PublicationIncomplete
+from ls_active.errors import PublicationIncomplete, PublicationReplaced
 from ls_active.label_config import LabelConfig
 from ls_active.tags import Head
 from ls_active.workshop import Workshop
@@ -144,7 +144,7 @@ class Publisher:
             self._check()
             self._client.update_project(self._project_id, model_version=name)
             if self._client.project(self._project_id).model_version != name:
-                raise PublicationIncomplete(f"Label Studio did not take {name} as model version")
+                raise PublicationReplaced(f"Label Studio names another version than {name} already")
         record = {
             "name": name,
             "publication": number,

@@ -182,7 +182,7 @@ class TestPublishing:
             return update(project_id, model_version="")
 
         monkeypatch.setattr(studio, "update_project", and_then)
-        with pytest.raises(PublicationIncomplete, match=r"did not take al-1\.1"):
+        with pytest.raises(PublicationIncomplete, match=r"another version than al-1\.1"):
             publish(publisher, 1)
 
 
