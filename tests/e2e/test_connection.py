@@ -12,7 +12,7 @@ from ls_active.project import Connection
 from ls_active.studio import Studio
 from tests.harness.case import Case
 from tests.harness.data import short_texts
-from tests.harness.label_studio import label_studio, personal_access_token
+from tests.harness.label_studio import label_studio
 from tests.harness.stack import serve
 
 
@@ -104,19 +104,6 @@ class TestNeighbours:
                 after.wait_learned()
                 assert set(after.queue()["tasks"]) <= set(after.truth)
                 before.wait_for(lambda status: status.state == "refused")
-
-
-class TestKeys:
-    """The other tests go with a legacy token."""
-
-    def test_a_personal_access_token_carries_the_loop(self, make_case, studio, tmp_path):
-        key = personal_access_token(studio)
-        with serve(tmp_path, studio.url, key, {"WORKERS": "1", "PREDICT_PROCESSES": "1"}) as stack:
-            case = make_case(stack, texts=40)
-            case.connect(min_interval=0)
-            case.label_both_ways(4)
-            case.wait_learned()
-            assert key not in stack.log.read_text()
 
 
 class TestOptions:

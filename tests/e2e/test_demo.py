@@ -16,6 +16,8 @@ import pytest
 
 from tests.harness.label_studio import installation
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 RUN = """

@@ -10,6 +10,7 @@ import pytest
 
 from ls_active.studio import Studio
 from tests.harness.case import Case
+from tests.harness.label_studio import personal_access_token
 from tests.harness.stack import Stack, serve
 
 WHOLE_AGAIN = 60.0
@@ -17,11 +18,25 @@ WHOLE_AGAIN = 60.0
 
 
 @pytest.fixture(scope="module")
-def stack(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def key(studio: Studio) -> str:
+    """Return a personal access token; all other tests go with a legacy token."""
+    return personal_access_token(studio)
+
+
+@pytest.fixture(scope="module")
+def stack(studio: Studio, key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Return a service that may be broken."""
     folder = tmp_path_factory.mktemp("fragile")
-    with serve(folder, studio.url, studio.api_key, {"PREDICT_PROCESSES": "1"}) as running:
+    with serve(folder, studio.url, key, {"PREDICT_PROCESSES": "1"}) as running:
         yield running
+
+
+def test_a_personal_access_token_carries_the_loop(make_case, stack, key):
+    case = make_case(texts=40)
+    case.connect(min_interval=0)
+    case.label_both_ways(4)
+    case.wait_learned()
+    assert key not in stack.log.read_text()
 
 
 class TestNobodyHearsTheWebhook:

@@ -59,10 +59,11 @@ def add_user(studio: Studio, email: str) -> str:
         return str(answer.json()["token"])
 
 
+@cache
 def personal_access_token(studio: Studio, email: str = "", password: str = "") -> str:
-    """Return a new personal access token, of the administrator unless told otherwise.
+    """Return the personal access token of a user, the administrator unless told otherwise.
 
-    Label Studio allows one at a time for each user.
+    Made once: Label Studio allows one at a time for each user.
     """
     with httpx.Client(base_url=studio.url) as browser:
         _submit_form(browser, "/user/login/", email or studio.username, password or studio.password)
