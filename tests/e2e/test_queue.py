@@ -57,7 +57,6 @@ class TestAQueueThatStays:
             annotator.submit(task, still.truth[task])
 
     @pytest.mark.slow
-    @pytest.mark.slow
     def test_an_annotator_who_skips_everything_gets_no_random_task(self, still):
         annotator = still.annotator()
         served = []
@@ -126,7 +125,6 @@ class TestAQueueThatMoves:
         small.wait_until(lambda: set(late) <= set(small.queue()["tasks"]))
 
     @pytest.mark.slow
-    @pytest.mark.slow
     def test_predictions_retrieved_by_hand_stay_and_do_not_slow_the_swap(self, make_case):
         case = make_case(texts=330)
         case.connect(min_interval=0)
@@ -143,7 +141,6 @@ class TestAQueueThatMoves:
         case.wait_until(lambda: len(case.predictions) <= 4, 60)
         assert case.predictions[version] == 300
 
-    @pytest.mark.slow
     @pytest.mark.slow
     def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case):
         share, case = 0.3, make_case(texts=100)
