@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ls_active.label_studio import LabelStudioClient
+from ls_active.demo.studio import Studio
+from ls_active.label_studio.client import LabelStudioClient
 from ls_active.settings import Settings, get_settings
-from ls_active.studio import Studio
 from tests.harness.case import Case
 from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from ls_active.valkey import EmbeddedValkey
+from ls_active.engine.valkey import EmbeddedValkey
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """``python -m ls_active`` is ``ls-active``."""
 
-from ls_active.cli import main
+from ls_active.cli.main import main
 
 main()

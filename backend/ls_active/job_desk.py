@@ -14,9 +14,10 @@ import redis
 from redis.exceptions import RedisError
 from rq.job import JobStatus
 
-from ls_active import label_config, options, tags, worker
-from ls_active.adoption import webhook_secret
-from ls_active.coalesce import Coalescer
+from ls_active import label_config, options, tags
+from ls_active.engine import worker
+from ls_active.engine.coalesce import Coalescer
+from ls_active.engine.figures import QueueFigures
 from ls_active.errors import (
     BackendError,
     BadLabelConfig,
@@ -25,11 +26,10 @@ from ls_active.errors import (
     NoWorkingKey,
     QueueDown,
 )
-from ls_active.metrics import QueueFigures
 from ls_active.options import RawOptions
 from ls_active.project import Connection
 from ls_active.schemas import ACTIONS, Action, SetupRequest, WebhookEvent
-from ls_active.secret import api_key, drop_setup_token, keep_setup_token
+from ls_active.secret import api_key, drop_setup_token, keep_setup_token, webhook_secret
 from ls_active.service import Service
 from ls_active.settings import Settings
 from ls_active.store import Store

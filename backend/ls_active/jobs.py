@@ -14,13 +14,13 @@ from dataclasses import replace
 from functools import cache
 
 from active_learning.errors import ActiveLearningError
-from ls_active.adoption import Adoption
-from ls_active.converge import Result, converge
+from ls_active.engine.lock import Lock
 from ls_active.errors import BackendError, LockLost, NotFoundInLabelStudio
 from ls_active.job_desk import JobDesk
-from ls_active.label_studio import LabelStudioClient, Project
-from ls_active.lock import Lock
-from ls_active.models import ModelShelf
+from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.loop.adoption import Adoption
+from ls_active.loop.converge import Result, converge
+from ls_active.loop.models import ModelShelf
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
 from ls_active.values import digest_of

@@ -23,13 +23,14 @@ from label_studio_ml.model import LabelStudioMLBase
 from werkzeug.exceptions import HTTPException
 
 from ls_active import label_config as label_configs
-from ls_active import predict_pool, schemas
-from ls_active.auth import Guard
-from ls_active.desk import react
+from ls_active import schemas
 from ls_active.errors import BackendError, NotFound
 from ls_active.job_desk import JobDesk
 from ls_active.service import Service
 from ls_active.settings import get_settings
+from ls_active.web import predict_pool
+from ls_active.web.auth import Guard
+from ls_active.web.desk import react
 
 logger = logging.getLogger(__name__)
 

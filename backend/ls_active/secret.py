@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 import threading
@@ -12,6 +14,8 @@ from urllib.parse import urlsplit
 
 from ls_active.errors import StoreError
 from ls_active.settings import Settings
+
+SECRET_HEADER = "X-Active-Learning-Secret"  # noqa: S105 - the header's name
 
 
 def server_secret(settings: Settings) -> bytes:
@@ -58,6 +62,11 @@ def api_key(settings: Settings) -> str:
     if configured or not settings.allow_setup_token or not path.exists():
         return configured
     return path.read_text()
+
+
+def webhook_secret(settings: Settings, uid: str) -> str:
+    """Return the secret that the webhook of a project carries, good for nothing else."""
+    return hmac.new(server_secret(settings), uid.encode(), hashlib.sha256).hexdigest()
 
 
 @cache

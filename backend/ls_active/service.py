@@ -15,9 +15,9 @@ from active_learning import registry
 from active_learning.types import Floats
 from ls_active import label_config, tags
 from ls_active.errors import NotFound
-from ls_active.models import ModelShelf, ModelVersion
+from ls_active.loop.models import ModelShelf, ModelVersion
+from ls_active.loop.publication import version_name
 from ls_active.project import Connection, ProjectStatus
-from ls_active.publication import version_name
 from ls_active.schemas import Prediction, PredictReply, PredictRequest
 from ls_active.settings import Settings
 from ls_active.store import Store

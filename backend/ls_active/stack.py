@@ -14,12 +14,12 @@ import uvicorn
 from pydantic import SecretStr
 from redis.exceptions import RedisError
 
-from ls_active import worker
-from ls_active.app import create_app
+from ls_active.engine import worker
+from ls_active.engine.supervisor import Child, Process, Supervisor
+from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
 from ls_active.settings import Settings, as_environment, get_settings
-from ls_active.supervisor import Child, Process, Supervisor
-from ls_active.valkey import EmbeddedValkey
+from ls_active.web.app import create_app
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ls_active.errors import NotConfigured
-from ls_active.label_studio import LabelStudioClient
+from ls_active.label_studio.client import LabelStudioClient
 from ls_active.project import ProjectStatus, State
 from ls_active.secret import api_key
 from ls_active.settings import Settings

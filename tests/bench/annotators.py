@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ls_active.label_studio import LabelStudioClient, Project
+from ls_active.label_studio.client import LabelStudioClient, Project
 from tests.bench.loop import Site, think
 from tests.bench.report import Report, Table, judged
 from tests.harness import data

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ls_active.agenda import pause_left
-from ls_active.label_studio import LabelStudioClient, Project
+from ls_active.demo.studio import Studio
+from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.loop.agenda import pause_left
 from ls_active.options import Options
 from ls_active.project import ProjectStatus
-from ls_active.studio import Studio
 from tests.bench.machine import PeakMemory
 from tests.bench.proxy import Proxy
 from tests.bench.report import Report, Table, judged, median

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_active.valkey import EmbeddedValkey
+from ls_active.engine.valkey import EmbeddedValkey
 from tests.bench.load import Client, Seen, drive
 from tests.bench.machine import PeakMemory
 from tests.bench.report import Report, Table

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from active_learning import audit, registry
 from active_learning.types import UNLABELED, Pool, Serving
-from ls_active.dataset import Dataset
-from ls_active.models import ModelShelf
-from ls_active.processes import spawn, stop
+from ls_active.engine.processes import spawn, stop
+from ls_active.loop.dataset import Dataset
+from ls_active.loop.models import ModelShelf
 from ls_active.project import Connection
 from ls_active.settings import Settings, as_environment
 from ls_active.stack import ONE_THREAD

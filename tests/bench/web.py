@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ls_active.valkey import EmbeddedValkey
+from ls_active.engine.valkey import EmbeddedValkey
 from tests.bench.load import Seen, drive
 from tests.bench.predict import LABELS, predict_body
 from tests.bench.report import Report, Table, judged

@@ -15,7 +15,7 @@ from ls_active.errors import (
     LabelStudioRejected,
     NotFoundInLabelStudio,
 )
-from ls_active.label_studio import LabelStudioClient, labeled
+from ls_active.label_studio.client import LabelStudioClient, labeled
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 DATE = {"Date": "Sun, 22 Nov 2026 13:29:16 GMT"}

@@ -18,9 +18,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from ls_active import ml_backend
-from ls_active.auth import SECRET_HEADER
 from ls_active.errors import BadLabelConfig
 from ls_active.schemas import PredictReply, PredictRequest
+from ls_active.secret import SECRET_HEADER
 from ls_active.settings import Settings
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings
 

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from label_studio_sdk.label_interface.interface import LabelInterface
 
-from ls_active.app import create_app
 from ls_active.job_desk import JobDesk
 from ls_active.project import Connection
 from ls_active.service import Service
 from ls_active.store import Store
+from ls_active.web.app import create_app
 from tests.http_fakes import FakeDesk, FakeService, make_settings, serve
 from tests.redis_fixture import fresh_valkey
 

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 RUN = """
 import sys
 from pathlib import Path
-from ls_active import demo
+from ls_active.demo import run as demo
 
 demo.FOLDER = Path(sys.argv[1])
 labels = int(sys.argv[2]) or None

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from ls_active.adoption import SECRET_HEADER
-from ls_active.label_studio import LabelStudioClient
+from ls_active.label_studio.client import LabelStudioClient
 from ls_active.project import Connection
+from ls_active.secret import SECRET_HEADER
 from tests.harness.command_line import Done, run_here
 from tests.harness.data import LABEL_CONFIG, short_texts
 from tests.harness.label_studio import label_studio

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ls_active.studio import Studio
+from ls_active.demo.studio import Studio
 from tests.harness.case import Case
 from tests.harness.label_studio import personal_access_token
 from tests.harness.stack import Stack, serve

@@ -12,13 +12,14 @@ from threading import Thread
 
 import pytest
 
+from ls_active.demo.studio import Studio
 from ls_active.errors import (
     LabelStudioRejected,
     LabelStudioUnauthorized,
     LabelStudioUnreachable,
     NotFoundInLabelStudio,
 )
-from ls_active.label_studio import (
+from ls_active.label_studio.client import (
     ANNOTATION_FIELDS,
     LabelStudioClient,
     Project,
@@ -28,7 +29,6 @@ from ls_active.label_studio import (
     with_annotations,
     with_skips,
 )
-from ls_active.studio import Studio
 from tests.harness.data import LABEL_CONFIG, bbc
 from tests.harness.label_studio import (
     PASSWORD,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ls_active.label_studio import LabelStudioClient
+from ls_active.label_studio.client import LabelStudioClient
 from tests.harness.data import LABEL_CONFIG
 from tests.harness.label_studio import label_studio
 

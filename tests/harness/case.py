@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ls_active.label_studio import LabelStudioClient, Project, Task
+from ls_active.label_studio.client import LabelStudioClient, Project, Task
 from ls_active.project import ProjectStatus
 from tests.harness.data import LABEL_CONFIG, Labelled
 from tests.harness.label_studio import Annotator

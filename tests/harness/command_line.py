@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from ls_active import cli, terminal
+from ls_active.cli import main as cli
+from ls_active.console import terminal
 from ls_active.settings import get_settings
 
 WIDTH = 200

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
-from ls_active.label_studio import LabelStudioClient, Task
+from ls_active.demo.studio import Installation, Studio, ensure_label_studio
+from ls_active.label_studio.client import LabelStudioClient, Task
 from ls_active.settings import plain_environment
-from ls_active.studio import Installation, Studio, ensure_label_studio
 
 PASSWORD = "correct-horse-battery"
 

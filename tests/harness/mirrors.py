@@ -10,10 +10,10 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from ls_active.label_studio import LabelStudioClient
-from ls_active.mirror import Mirror
-from ls_active.reader import Reader, Reading
-from ls_active.sync import Sync
+from ls_active.label_studio.client import LabelStudioClient
+from ls_active.sync.cursor import Sync
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.reader import Reader, Reading
 from ls_active.values import digest_of
 from tests.harness.simulated import SimulatedLabelStudio
 

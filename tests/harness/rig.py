@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 
-from ls_active.adoption import Adoption
-from ls_active.converge import Result, converge
-from ls_active.label_studio import LabelStudioClient
+from ls_active.label_studio.client import LabelStudioClient
+from ls_active.loop.adoption import Adoption
+from ls_active.loop.converge import Result, converge
 from ls_active.project import Connection, ProjectStatus
 from ls_active.settings import Settings
 from ls_active.store import Store

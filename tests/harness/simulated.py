@@ -13,8 +13,8 @@ from typing import Any
 
 from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LabelStudioUnreachable, NotFoundInLabelStudio
-from ls_active.label_studio import Project
-from ls_active.label_studio_query import ANNOTATION_FIELDS, Filter, Page, TaskPages
+from ls_active.label_studio.client import Project
+from ls_active.label_studio.query import ANNOTATION_FIELDS, Filter, Page, TaskPages
 from tests.harness.effects import Effects
 from tests.harness.simulated_project import SimulatedProject, SimulatedTask, is_valid_host, text_of
 

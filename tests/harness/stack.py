@@ -18,12 +18,12 @@ from typing import TypeVar
 import httpx
 from pydantic import SecretStr
 
-from ls_active import processes
+from ls_active.engine import processes
+from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
 from ls_active.project import ProjectStatus
 from ls_active.settings import Settings, plain_environment
 from ls_active.store import Store
-from ls_active.valkey import EmbeddedValkey
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from ls_active import __version__
-from ls_active.cli import app
+from ls_active.cli.main import app
+from ls_active.demo.studio_install import VERSION
 from ls_active.settings import Settings
 from ls_active.stack import ROLES
-from ls_active.studio_install import VERSION
 
 DOCKER = Path(__file__).parents[2] / "docker"
 ROOT = DOCKER.parent

@@ -14,10 +14,10 @@ from pydantic import BaseModel, SecretStr
 
 from active_learning import registry
 from ls_active import tags
-from ls_active.cli import app
+from ls_active.cli.main import app
+from ls_active.demo.studio_install import VERSION
 from ls_active.options import Options
 from ls_active.settings import Settings
-from ls_active.studio_install import VERSION
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

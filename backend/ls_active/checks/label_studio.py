@@ -12,8 +12,8 @@ from typing import Any
 
 from ls_active.checks import Finding, note, ok, trouble, warning
 from ls_active.errors import LabelStudioUnauthorized, LabelStudioUnreachable, NotConfigured
-from ls_active.label_studio import Identity
-from ls_active.label_studio_http import NEW_KEY_HINT
+from ls_active.label_studio.client import Identity
+from ls_active.label_studio.http import NEW_KEY_HINT
 
 SKEW_SECONDS = 60.0
 """Difference of clocks above which a token that is new here may be old there, or the reverse."""

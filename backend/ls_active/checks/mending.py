@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from ls_active.checks import Tools
+from ls_active.console.waiting import wait_for
 from ls_active.project import ProjectStatus
-from ls_active.waiting import wait_for
 
 
 def mend(tools: Tools) -> str:

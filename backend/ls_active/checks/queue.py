@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 
 from ls_active import label_config, tags
-from ls_active.adoption import SAMPLING
 from ls_active.checks import Case, Finding, note, ok, trouble, warning
 from ls_active.checks.mending import mend
 from ls_active.errors import BadLabelConfig
+from ls_active.loop.adoption import SAMPLING
 from ls_active.project import Connection, State
 
 _VERSION = re.compile(r"al-\d+(\.\d+)?")

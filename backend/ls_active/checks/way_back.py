@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ls_active.checks import Case, Finding, Tools, note, ok, trouble, warning
 from ls_active.checks.mending import mend
-from ls_active.label_studio_http import LOCAL_ADDRESS_HINT
+from ls_active.label_studio.http import LOCAL_ADDRESS_HINT
 
 _LABEL = re.compile(r"[a-z0-9¡-￿](?:[a-z0-9¡-￿-]{0,61}[a-z0-9¡-￿])?", re.IGNORECASE)
 _TOP_LEVEL = re.compile(r"(?!-)(?:[a-z¡-￿-]{2,63}|xn--[a-z0-9]{1,59})(?<!-)", re.IGNORECASE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ls_active.adoption import CONTEST_PAUSE, SAMPLING, find_backend, webhook_secret
-from ls_active.auth import SECRET_HEADER
+from ls_active.loop.adoption import CONTEST_PAUSE, SAMPLING, find_backend
+from ls_active.secret import SECRET_HEADER, webhook_secret
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

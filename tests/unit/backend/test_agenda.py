@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from active_learning.types import Pool, Serving
-from ls_active import agenda
-from ls_active.agenda import Need, Standing
-from ls_active.dataset import Dataset
+from ls_active.loop import agenda
+from ls_active.loop.agenda import Need, Standing
+from ls_active.loop.dataset import Dataset
 from ls_active.options import Options
 
 CLASSES = ("cat", "dog")

@@ -16,12 +16,12 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ls_active import app as app_module
-from ls_active.app import create_app
-from ls_active.auth import SECRET_HEADER
 from ls_active.project import Connection
 from ls_active.schemas import PredictReply, PredictRequest
+from ls_active.secret import SECRET_HEADER
 from ls_active.store import Store
+from ls_active.web import app as app_module
+from ls_active.web.app import create_app
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings, serve
 from tests.redis_fixture import wait_until
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from active_learning.types import Pool
-from ls_active.audit_books import HELD_AFTER, AuditBooks
+from ls_active.loop.audit_books import HELD_AFTER, AuditBooks
 from ls_active.store import Store
 from tests.harness.mirrors import open_mirror
 from tests.harness.simulated_project import UID

@@ -16,14 +16,16 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from ls_active import cli, connecting, known, show, stack
+from ls_active import stack
+from ls_active.cli import main as cli
+from ls_active.console import connecting, known, show
+from ls_active.console.waiting import NotDone, wait_for
+from ls_active.engine.worker import LoopWorker
 from ls_active.errors import BadLabelConfig, BadOptions, NotConfigured, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings, get_settings
 from ls_active.store import Store
-from ls_active.waiting import NotDone, wait_for
-from ls_active.worker import LoopWorker
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
 from tests.redis_fixture import fresh_valkey
@@ -57,7 +59,8 @@ def run(tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
 class TestErrors:
     def test_help_does_not_wait_for_what_only_commands_need(self):
         code = (
-            "import sys, ls_active.cli; heavy = {'numpy', 'sklearn', 'label_studio_sdk', 'redis'}; "
+            "import sys, ls_active.cli.main; "
+            "heavy = {'numpy', 'sklearn', 'label_studio_sdk', 'redis'}; "
             "print(sorted(heavy & set(sys.modules)))"
         )
         assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
@@ -257,7 +260,7 @@ class TestWaiting:
             )
 
     def test_silence_ends_it(self, store, monkeypatch):
-        monkeypatch.setattr("ls_active.waiting.PATIENCE", 0.2)
+        monkeypatch.setattr("ls_active.console.waiting.PATIENCE", 0.2)
         with pytest.raises(NotDone, match="nothing happened"):
             wait_for(store, UID, lambda _: False, what="It", since=time.time())
 

@@ -13,9 +13,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ls_active.coalesce import Coalescer
+from ls_active.engine.coalesce import Coalescer
+from ls_active.engine.lock import Lock
 from ls_active.errors import LockLost
-from ls_active.lock import Lock
 from tests.redis_fixture import fresh_valkey, pop, wait_until
 
 UID = "7.1700000000"

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from ls_active.converge import RECOUNT_AFTER, ROW_PATIENCE
 from ls_active.errors import LabelStudioUnreachable
+from ls_active.loop.converge import RECOUNT_AFTER, ROW_PATIENCE
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

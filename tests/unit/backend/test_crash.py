@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from ls_active.features import FeatureFile
-from ls_active.mirror import Mirror
+from ls_active.sync.features import FeatureFile
+from ls_active.sync.mirror import Mirror
 from tests.harness.effects import Effects, Killed
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig

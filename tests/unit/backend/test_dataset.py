@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.types import UNLABELED, Serving
-from ls_active import dataset, label_config, tags
-from ls_active.dataset import consensus
+from ls_active import label_config, tags
+from ls_active.loop import dataset
+from ls_active.loop.dataset import consensus
 from tests.harness.mirrors import open_mirror, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio

@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from active_learning import loop
 from active_learning.types import UNLABELED, Pool, Serving
-from ls_active import demo, demo_data, demo_report, demo_service, label_config, tags
-from ls_active.demo_annotator import Order, ScriptedAnnotator, Served, keep_order
-from ls_active.demo_score import Retrain, Scoreboard, featurize
+from ls_active import label_config, tags
+from ls_active.console.waiting import NotDone
+from ls_active.demo import data as demo_data
+from ls_active.demo import report as demo_report
+from ls_active.demo import run as demo
+from ls_active.demo import service as demo_service
+from ls_active.demo.annotator import Order, ScriptedAnnotator, Served, keep_order
+from ls_active.demo.score import Retrain, Scoreboard, featurize
 from ls_active.errors import NotConfigured
 from ls_active.store import Store
-from ls_active.waiting import NotDone
 
 UID = "1.1795351743"
 

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ls_active import doctor
 from ls_active.checks import Case, Finding, Severity, Tools, label_studio, ok, service, way_back
 from ls_active.checks.mending import mend
+from ls_active.cli import doctor
 from ls_active.errors import (
     LabelStudioUnauthorized,
     LabelStudioUnreachable,
     NotConfigured,
     QueueDown,
 )
-from ls_active.label_studio import Identity, Project
+from ls_active.label_studio.client import Identity, Project
 from ls_active.project import Connection, ProjectStatus, State
 from tests.harness.data import LABEL_CONFIG
 from tests.http_fakes import make_settings

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
-from ls_active.features import EMPTY_ROW, FeatureFile
+from ls_active.sync.features import EMPTY_ROW, FeatureFile
 from tests.harness.quick import quick
 
 COLUMNS = 50

@@ -21,7 +21,7 @@ from ls_active.errors import (
     LabelStudioUnreachable,
     NotFoundInLabelStudio,
 )
-from ls_active.label_studio import LabelStudioClient, labeled, updated_after
+from ls_active.label_studio.client import LabelStudioClient, labeled, updated_after
 
 # The SDK itself, whenever it renews an access token.
 pytestmark = pytest.mark.filterwarnings("ignore:The `parse_obj` method is deprecated")

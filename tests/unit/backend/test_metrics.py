@@ -7,9 +7,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ls_active.app import create_app
 from ls_active.errors import StoreError
-from ls_active.metrics import Metrics
+from ls_active.web.app import create_app
+from ls_active.web.metrics import Metrics
 from tests.http_fakes import EVENT, UID, FakeDesk, FakeService, make_settings, serve
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

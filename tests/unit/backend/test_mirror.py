@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ls_active.errors import LockLost
-from ls_active.mirror import Annotation, Mirror, TaskState
+from ls_active.sync.mirror import Annotation, Mirror, TaskState
 from tests.harness.effects import Killed
 from tests.harness.mirrors import Letters, open_mirror, row_of
 from tests.harness.quick import quick

@@ -9,9 +9,9 @@ import pytest
 
 from active_learning.featurizers.text import TextFeaturizer
 from active_learning.types import Pool
-from ls_active.dataset import Dataset
 from ls_active.errors import NotFound
-from ls_active.models import ModelShelf
+from ls_active.loop.dataset import Dataset
+from ls_active.loop.models import ModelShelf
 from ls_active.store import Store
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ls_active.errors import Busy
-from ls_active.predict_pool import Answer, PredictPool
+from ls_active.web.predict_pool import Answer, PredictPool
 from tests.http_fakes import make_settings
 from tests.predictors import Obedient
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from active_learning.types import Queue, Reason
 from ls_active import label_config, tags
 from ls_active.errors import LabelStudioRejected, LockLost, PublicationIncomplete
-from ls_active.publication import GAP, Item, Publisher, deal, items
+from ls_active.loop.publication import GAP, Item, Publisher, deal, items
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID

@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from ls_active import recount
-from ls_active.recount import Recount
+from ls_active.sync import recount
+from ls_active.sync.recount import Recount
 from tests.harness.mirrors import contents, open_mirror, reader_of, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio

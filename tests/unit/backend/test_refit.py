@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from ls_active.errors import LockLost
-from ls_active.models import ModelShelf
+from ls_active.loop.models import ModelShelf
 from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

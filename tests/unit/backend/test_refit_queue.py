@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ls_active.errors import LabelStudioRejected, PublicationIncomplete
-from ls_active.refit import IDLE_PRUNES, KEPT_PUBLICATIONS
+from ls_active.loop.refit import IDLE_PRUNES, KEPT_PUBLICATIONS
 from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

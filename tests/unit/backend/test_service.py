@@ -6,7 +6,7 @@ import pytest
 
 from ls_active import label_config, service
 from ls_active.errors import BadLabelConfig, NotFound
-from ls_active.models import ModelShelf
+from ls_active.loop.models import ModelShelf
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
 from tests.harness.quick import quick

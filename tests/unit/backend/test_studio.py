@@ -11,9 +11,9 @@ from threading import Thread
 
 import pytest
 
+from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.errors import LabelStudioUnreachable
 from ls_active.settings import plain_environment
-from ls_active.studio import VERSION, Installation, Studio, ensure_label_studio
 
 STAND_IN = f"""#!{sys.executable}
 import json, os, pathlib, sys

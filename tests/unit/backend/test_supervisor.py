@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ls_active.engine.processes import spawn, stop
+from ls_active.engine.supervisor import Process, Supervisor
 from ls_active.errors import QueueDown
-from ls_active.processes import spawn, stop
-from ls_active.supervisor import Process, Supervisor
 from tests.redis_fixture import wait_until
 
 # A child that writes its id to FOLDER/NAME and what becomes of it to FOLDER/log.
@@ -44,7 +44,7 @@ while True:
 SUPERVISOR = """
 import logging, sys
 sys.path[:] = {path!r}
-from ls_active.supervisor import Process, Supervisor
+from ls_active.engine.supervisor import Process, Supervisor
 logging.basicConfig(level="INFO", format="%(message)s")
 child = [sys.executable, "-c", {child!r}, {folder!r}]
 children = [Process(name, [*child, name, *how]) for name, *how in {children!r}]
@@ -238,7 +238,7 @@ class TestDeath:
 WATCHER = """
 import os, sys
 sys.path[:] = {path!r}
-from ls_active import processes
+from ls_active.engine import processes
 processes._WATCH_SECONDS = 0.05
 sys.exit(processes.watch(os.getppid(), sys.argv[1:]))
 """

@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from ls_active.mirror import Mirror
-from ls_active.reader import SyncReport
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.reader import SyncReport
 from tests.harness.effects import Killed
 from tests.harness.mirrors import Letters, anew, contents, open_mirror, reader_of, row_of, sync_of
 from tests.harness.quick import quick

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ls_active import recount
-from ls_active.mirror import Mirror
-from ls_active.reader import SyncReport
+from ls_active.sync import recount
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.reader import SyncReport
 from tests.harness.effects import Killed
 from tests.harness.mirrors import anew, contents, open_mirror, sync_of
 from tests.harness.quick import quick

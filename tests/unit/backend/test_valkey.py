@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from ls_active import valkey
+from ls_active.engine import valkey
+from ls_active.engine.valkey import EmbeddedValkey, server_binary
 from ls_active.errors import QueueDown
-from ls_active.valkey import EmbeddedValkey, server_binary
 from tests.redis_fixture import wait_until
 
 processes = multiprocessing.get_context("spawn")

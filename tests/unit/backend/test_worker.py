@@ -18,11 +18,11 @@ from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
 
-from ls_active import worker
-from ls_active.coalesce import Coalescer
-from ls_active.lock import Lock
-from ls_active.valkey import EmbeddedValkey
-from ls_active.worker import (
+from ls_active.engine import worker
+from ls_active.engine.coalesce import Coalescer
+from ls_active.engine.lock import Lock
+from ls_active.engine.valkey import EmbeddedValkey
+from ls_active.engine.worker import (
     EntryPoint,
     LoopWorker,
     RefusedJob,

@@ -1,0 +1,1 @@
+"""What the terminal commands share: progress, waiting, finding a project, showing its status."""

@@ -1,0 +1,1 @@
+"""`ls-active demo`: a Label Studio of our own, real texts and a scripted annotator."""

@@ -1,0 +1,1 @@
+"""Processes, Redis and the hint-and-lock protocol the jobs run under."""

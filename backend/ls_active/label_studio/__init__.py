@@ -1,0 +1,1 @@
+"""Label Studio's REST API: the calls we need."""

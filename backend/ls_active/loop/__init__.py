@@ -1,0 +1,1 @@
+"""One project's loop: adopt, learn, rank, publish."""

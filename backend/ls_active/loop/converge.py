@@ -1,0 +1,241 @@
+"""One job over one project, from "who are you" to the status for people."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from active_learning import registry
+from ls_active import label_config, tags
+from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio, PublicationReplaced
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio.client import Project
+from ls_active.loop.adoption import Adoption
+from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.project import Connection, ProjectStatus, State
+from ls_active.sync.cursor import Sync
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.reader import Reader, Reading
+from ls_active.tags import Plan
+from ls_active.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+
+ROW_AFTER, ROW_PATIENCE = 2.0, 60.0
+"""Seconds between looks for our row among a new connection's backends, and in all: Label Studio
+asks /setup before it writes the row, and also where connecting then fails."""
+
+RECOUNT_AFTER = 10.0
+"""Seconds to the next look while our counts and Label Studio's differ."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the caller must know.
+
+    How many tasks got annotations, in how many seconds something that waits for its turn is due,
+    which label config was read, since when somebody waits for this, and whether the project is
+    no longer ours.
+    """
+
+    annotated: int = 0
+    again_in: float | None = None
+    label_config: str = ""
+    asked_at: float = 0.0
+    left: bool = False
+
+
+def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
+    """Bring a project to where it should be.
+
+    Parameters
+    ----------
+    shop : Workshop
+    force : bool
+        Fit a new version, whatever changed.
+    look : bool
+        Look at the project's backends now: somebody connected or changed options.
+    """
+    connection = Connection.load(shop.store, shop.uid)
+    if connection is None or not connection.active:
+        return Result()
+    project = _find(shop, connection)
+    if project is None:
+        return Result()
+    adoption = Adoption(shop, connection)
+    if not adoption.look_at_backends(at_once=look or connection.backend is None):
+        return _without_backend(shop, adoption)
+    config, plan = _read(project)
+    if config is None or plan.head is None:
+        _wait_for_config(shop, project, plan)
+        return Result()
+    if not adoption.connection.adopted:
+        shop.say(State.ADOPTING, "setting sampling, webhook and a first queue")
+        adoption.adopt(project, config, plan.head)
+        project = shop.client.project(project.id)
+    return _refit(shop, adoption, project, config, plan, force=force)
+
+
+def _find(shop: Workshop, connection: Connection) -> Project | None:
+    """Return the project if it is the one that was connected, not another of the same id."""
+    try:
+        project = shop.client.project(connection.project_id)
+    except NotFoundInLabelStudio:
+        _give_up(shop, connection)
+        shop.say(
+            State.GONE,
+            f"{shop.client.url} has no project {connection.project_id} that our key may see",
+            "if it was deleted, nothing; else give the key's user access to it",
+        )
+        return None
+    if project.uid == connection.uid:
+        return project
+    _give_up(shop, connection)
+    shop.say(
+        State.REFUSED,
+        f"{shop.client.url} knows project {project.id} as {project.uid}, not as {connection.uid}",
+        "point LABEL_STUDIO_URL at the Label Studio that the connection came from",
+    )
+    return None
+
+
+def _give_up(shop: Workshop, connection: Connection) -> None:
+    """Look no further after what was never adopted: /setup could name any project."""
+    if not connection.adopted:
+        connection.but(active=False).save(shop.store)
+
+
+def _without_backend(shop: Workshop, adoption: Adoption) -> Result:
+    """Wait for the row that Label Studio writes after /setup; leave the project if it is gone."""
+    known = adoption.connection
+    if not known.adopted and time.time() - known.connected_at < ROW_PATIENCE:
+        shop.say(State.ADOPTING, "waiting for Label Studio to finish connecting")
+        return Result(again_in=ROW_AFTER)
+    known.but(active=False, adopted=False).save(shop.store)
+    shop.say(
+        State.DISCONNECTED,
+        "the project has no ML backend at our address any more; nothing is written to it",
+        "connect it again under Settings > Model, or run `ls-active disconnect` to clean up",
+    )
+    return Result(left=True)
+
+
+def _read(project: Project) -> tuple[LabelConfig | None, Plan]:
+    try:
+        config = label_config.parse(project.label_config)
+    except BadLabelConfig as error:
+        return None, Plan(None, (tags.LeftOut("label config", "View", str(error)),))
+    return config, tags.plan(config)
+
+
+def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:
+    shop.say(
+        State.WAITING,
+        f"nothing to learn in the label config: {plan.reasons}",
+        "add <Choices> on a <Text> under Settings > Labeling Interface",
+        title=project.title,
+        left_out=tuple(map(str, plan.left_out)),
+    )
+
+
+def _refit(
+    shop: Workshop,
+    adoption: Adoption,
+    project: Project,
+    config: LabelConfig,
+    plan: Plan,
+    *,
+    force: bool,
+) -> Result:
+    head = plan.head
+    assert head is not None  # noqa: S101 - the caller looked; tells the type checker
+    featurizer = registry.featurizers()[head.featurizer]()
+    key = head.feature_key
+    contested = adoption.contested(project)
+
+    def progress(done: int, total: int) -> None:
+        shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
+
+    with Mirror(shop.mirror_folder, key, featurizer.n_features) as mirror:
+        reading = Reading(head.fields, featurizer, frozenset(tags.adapters()))
+        sync = Sync(Reader(shop.client, mirror, project.id, reading, shop.check), progress)
+        subject = Subject(project, config, head, mirror, sync, key, contested)
+        refit = Refit(shop, adoption.connection, subject, force=force)
+        outcome = _run(refit, adoption)
+        facts = _facts(refit.connection, subject, plan, outcome)
+    if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
+        facts["timings"] = dict(shop.clock.seconds)
+    options, complaint = refit.connection.options(shop.settings.options)
+    facts["strategy"] = options.strategy if outcome.version else "cold start"
+    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
+    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
+    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
+    waits += [] if outcome.again_in is None else [outcome.again_in]
+    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+
+
+def _run(refit: Refit, adoption: Adoption) -> Outcome:
+    """Run, and note it where ours was put back, also if it was replaced again at once."""
+    try:
+        outcome = refit.run()
+    except PublicationReplaced:
+        adoption.note_contest(refit.connection)
+        raise
+    if adoption.puts_back:
+        adoption.note_contest(refit.connection)
+    return outcome
+
+
+def _facts(
+    connection: Connection, subject: Subject, plan: Plan, outcome: Outcome
+) -> dict[str, Any]:
+    data, version, record = outcome.data, outcome.version, outcome.record
+    return {
+        "title": subject.project.title,
+        "mode": "poll" if connection.polling else "webhook",
+        "tasks": len(data.pool.ids),
+        "labels": data.labels,
+        "askable": data.askable,
+        "skipped": subject.project.skipped_annotations_number,
+        "version": version.number if version else 0,
+        "publication": record["name"] if record else "",
+        "pinned": outcome.pinned,
+        "useful": bool(version and version.useful),
+        "chosen": version.manifest["chosen"] if version else None,
+        "audit": outcome.audit,
+        "left_out": tuple(map(str, plan.left_out)),
+        "unreadable": subject.mirror.errors(),
+    }
+
+
+def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
+    data = outcome.data
+    if contested:
+        return (
+            State.CONTESTED,
+            "somebody else set the project's model version or sampling; ours waits",
+            "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
+        )
+    if not len(data.pool.ids):
+        return State.WAITING, "the project has no tasks yet", "import some"
+    if outcome.version is None and outcome.pinned:
+        return (
+            State.WAITING,
+            f"al-{outcome.pinned} is pinned and does not answer today's label config",
+            "let the project go on: `ls-active rollback PROJECT --unpin`",
+        )
+    if outcome.version is None:
+        have = f"{data.labels} labels in {data.classes_seen} classes"
+        return (
+            State.WAITING,
+            f"{have}; the first model needs {needed} labels in 2 classes",
+            "label the tasks of the queue: press Label All Tasks",
+        )
+    return State.READY, f"{data.askable} tasks wait for a label", ""
+
+
+def _tied(count: int) -> str:
+    return f"{count} tasks have annotators who disagree without a majority" if count else ""

@@ -1,0 +1,298 @@
+"""Bring one project to where it should be: sync, fit, publish, evaluate, prune.
+
+Every step looks at what is there and does what is missing. So the whole may be killed at any line
+and run again, and a run with nothing to do costs three small reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from active_learning import loop
+from active_learning.types import Queue
+from ls_active.errors import LabelStudioRejected
+from ls_active.label_config import LabelConfig
+from ls_active.label_studio.client import Project
+from ls_active.loop import agenda, dataset
+from ls_active.loop.audit_books import AuditBooks
+from ls_active.loop.dataset import Dataset
+from ls_active.loop.models import ModelShelf, ModelVersion
+from ls_active.loop.publication import Publisher, items
+from ls_active.project import Connection, ProjectStatus
+from ls_active.sync.cursor import Sync
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.reader import SyncReport
+from ls_active.tags import Head
+from ls_active.workshop import Workshop
+
+logger = logging.getLogger(__name__)
+
+KEPT_PUBLICATIONS = 5
+"""Older publications that may wait for an idle moment to be deleted."""
+
+IDLE_PRUNES = 3
+"""Publications deleted in one idle run: each makes annotators wait for the better part of 1 s."""
+
+PUBLISH_TRIES = 3
+
+FIRST_SYNC = "first sync"
+
+ONCE = ("wait", FIRST_SYNC)
+"""Stages that say nothing of what the next refit will cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run found and did; `again_in` (seconds) when something waits for its turn."""
+
+    data: Dataset
+    version: ModelVersion | None
+    record: Mapping[str, Any] | None
+    report: SyncReport
+    published: str = ""
+    again_in: float | None = None
+    pinned: int | None = None
+    audit: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One project as just read from Label Studio, and what of it is learned.
+
+    `feature_key` names the features that the mirror holds; `contested` means that somebody else
+    steers the queue for now: publish nothing.
+    """
+
+    project: Project
+    config: LabelConfig
+    head: Head
+    mirror: Mirror
+    sync: Sync
+    feature_key: str
+    contested: bool
+
+
+class Refit:
+    """One run over one connected project.
+
+    Parameters
+    ----------
+    shop : Workshop
+    connection : Connection
+        Active, and adopted.
+    subject : Subject
+    force : bool
+        Fit a new version whatever changed, and at once.
+    """
+
+    def __init__(
+        self, shop: Workshop, connection: Connection, subject: Subject, *, force: bool
+    ) -> None:
+        self.connection = connection
+        self._shop = shop
+        self._subject = subject
+        self._mirror = subject.mirror
+        self._force = force
+        self._options, _ = connection.options(shop.settings.options)
+        self._shelf = ModelShelf(shop.store, shop.uid)
+        self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
+        self._publisher = Publisher(shop)
+
+    def run(self) -> Outcome:
+        """Do whatever is missing."""
+        first = self._mirror.note("cursor") is None
+        with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
+            report = self._subject.sync.run()
+            data = self._load()
+        record = self._last_record()
+        self._count_what_was_resolved(data)
+        newest = self._newest_manifest()
+        fit = agenda.need_fit(data, newest, self._options, force=self._force)
+        current = self._current(data)
+        publish = self._need_publication(data, record, current)
+        left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
+        waits = left > 0 and not (fit.urgent or publish.urgent)
+        if waits:
+            self._prune(record)
+            return self._outcome(data, current, record, report, left if fit or publish else None)
+        if fit:
+            current = self._fit(data, fit.why) or current
+            publish = self._need_publication(data, record, current)
+        if publish:
+            data, record = self._publish(data, current, record, publish.why)
+        self._evaluate(data, current)
+        self._prune(record)
+        outcome = self._outcome(data, current, record, report, None)
+        return replace(outcome, published=record["name"] if record and publish else "")
+
+    def _outcome(
+        self,
+        data: Dataset,
+        current: ModelVersion | None,
+        record: Mapping[str, Any] | None,
+        report: SyncReport,
+        again_in: float | None,
+    ) -> Outcome:
+        return Outcome(
+            data=data,
+            version=current,
+            record=record,
+            report=report,
+            again_in=again_in,
+            pinned=self._shelf.pinned,
+            audit=self._shelf.audit(current) if current else None,
+        )
+
+    # What is there
+
+    def _load(self) -> Dataset:
+        return dataset.load(
+            self._mirror,
+            self._subject.head,
+            uid=self._shop.uid,
+            seed=self._options.seed,
+            skip_queue=self._subject.project.skip_queue,
+        )
+
+    def _count_what_was_resolved(self, data: Dataset) -> None:
+        """Once a connection: tasks done before the first queue are not in the audit's debt."""
+        if self.connection.resolved_at_start is None:
+            resolved = int(np.count_nonzero(data.pool.resolved))
+            self.connection = self.connection.but(
+                resolved_at_start=resolved, audits_at_start=self._books.resolved(data.pool)
+            )
+            self.connection.save(self._shop.store)
+
+    def _last_record(self) -> Mapping[str, Any] | None:
+        """Return the last publication, if it was since adopting."""
+        record = self._books.read_records()
+        if record is None or record["published_at"] < self.connection.adopted_at:
+            return None
+        return record
+
+    def _newest_manifest(self) -> Mapping[str, Any] | None:
+        """Return what the newest version was made from; None if it is of no use any more."""
+        newest = self._shelf.newest()
+        if newest is None or newest.manifest["features"] != self._subject.feature_key:
+            return None
+        return newest.manifest
+
+    def _current(self, data: Dataset) -> ModelVersion | None:
+        """Return the version in force, if it answers what the project asks today."""
+        current = self._shelf.current()
+        if current is None or current.model.classes != data.pool.classes:
+            return None
+        return current if current.manifest["features"] == self._subject.feature_key else None
+
+    def _spent(self) -> float:
+        timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
+        return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
+
+    def _need_publication(
+        self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
+    ) -> agenda.Need:
+        if self._subject.contested:
+            return agenda.Need()
+        standing = agenda.Standing(
+            version=current.number if current else 0,
+            in_force=self._subject.project.model_version,
+            config=self._subject.config.digest,
+            last_id=self._mirror.last_id(),
+        )
+        return agenda.need_publication(data, record, self._options, standing)
+
+    # What is missing
+
+    def _fit(self, data: Dataset, why: str) -> ModelVersion | None:
+        """Fit and save a version; return the one in force, which a pin may keep an older one."""
+        self._shop.check()
+        with self._shop.clock.stage("fit"):
+            version = self._shelf.fit(
+                data, self._subject.feature_key, self._options.seed, self._options.strategy
+            )
+        logger.info(
+            "project %s: fitted al-%d on %d labels (%s)",
+            self._shop.uid, version.number, data.labels, why,
+        )  # fmt: skip
+        self._shelf.prune(self._options.keep_models)
+        return self._current(data) if self._shelf.pinned else version
+
+    def _publish(
+        self,
+        data: Dataset,
+        current: ModelVersion | None,
+        record: Mapping[str, Any] | None,
+        why: str,
+    ) -> tuple[Dataset, Mapping[str, Any]]:
+        self._mirror.set_note("stale", "yes")
+        for tries_left in reversed(range(PUBLISH_TRIES)):
+            with self._shop.clock.stage("score"):
+                queue = self._rank(data, current, record)
+            content = items(
+                queue,
+                self._subject.head,
+                prelabels=self._options.prelabels,
+                useful=bool(current and current.useful),
+            )
+            try:
+                published = self._publisher.publish(
+                    current.number if current else 0,
+                    content,
+                    self._subject.config,
+                    why=why,
+                    last_id=self._mirror.last_id(),
+                    labels=data.labels,
+                    provisional=False,
+                )
+            except LabelStudioRejected:
+                if not tries_left:
+                    raise
+                # One unknown task refuses them all: somebody deleted it while we worked.
+                with self._shop.clock.stage("sync"):
+                    self._subject.sync.run()
+                    data = self._load()
+            else:
+                return data, published
+        raise AssertionError("the last try returns or raises")
+
+    def _rank(
+        self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
+    ) -> Queue:
+        resolved = int(np.count_nonzero(data.pool.resolved))
+        pause = agenda.pause(self._options, self._spent())
+        return loop.rank(
+            data.pool,
+            current.model if current else None,
+            strategy=self._options.strategy,
+            k=agenda.head_size(data, record, self._options, now=time.time(), pause=pause),
+            epsilon=self._options.audit_share,
+            seed=self._options.seed,
+            n_resolved=max(resolved - (self.connection.resolved_at_start or 0), 0),
+            audit_resolved=max(
+                self._books.resolved(data.pool) - self.connection.audits_at_start, 0
+            ),
+        )
+
+    def _evaluate(self, data: Dataset, current: ModelVersion | None) -> None:
+        """Record the honest estimate of a version that was fitted on exactly these labels."""
+        if current is None or current.manifest["labels_digest"] != data.digest:
+            return
+        self._shop.check()
+        with self._shop.clock.stage("evaluate"):
+            self._shelf.evaluate(current, data, self._options.seed, self._books.held())
+
+    def _prune(self, record: Mapping[str, Any] | None) -> None:
+        if record is None or self._mirror.note("stale") is None:
+            return
+        with self._shop.clock.stage("prune"):
+            stale = self._publisher.stale(record["publication"])
+            limit = IDLE_PRUNES if self._shop.idle() else max(len(stale) - KEPT_PUBLICATIONS, 0)
+            pruned = self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
+        if pruned and len(stale) <= limit:
+            self._mirror.set_note("stale", None)

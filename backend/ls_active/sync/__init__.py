@@ -1,0 +1,1 @@
+"""What Label Studio holds, kept up to date in a local copy."""

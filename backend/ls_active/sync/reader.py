@@ -1,0 +1,240 @@
+"""From Label Studio's task lists into the mirror: states, data as features, annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any, Literal
+
+from active_learning.types import Featurizer
+from ls_active.label_studio import query
+from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.sync.mirror import Annotation, Mirror, TaskState
+from ls_active.values import Unreadable, digest_of, text_of
+
+STATE = ("id", "updated_at", "is_labeled", "total_annotations", "cancelled_annotations")
+"""What a task's row costs when only its state is wanted: no data, no annotations."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of a task is learned: fields of its data, and result types of its annotations."""
+
+    fields: tuple[str, ...]
+    featurizer: Featurizer
+    region_types: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SyncReport:
+    """What was found: tasks added, changed in any way, annotated, removed.
+
+    `complete` is False while our counts and Label Studio's differ.
+    """
+
+    added: int = 0
+    changed: int = 0
+    annotated: int = 0
+    removed: int = 0
+    complete: bool = True
+
+    def __add__(self, other: SyncReport) -> SyncReport:
+        return SyncReport(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.annotated + other.annotated,
+            self.removed + other.removed,
+            self.complete and other.complete,
+        )
+
+
+class Reader:
+    """Reads tasks of one project into its mirror; no task's data twice.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    mirror : Mirror
+    project_id : int
+    reading : Reading
+    check : callable
+        Called before each page is stored; raises when this worker must stop.
+    """
+
+    def __init__(
+        self,
+        client: LabelStudioClient,
+        mirror: Mirror,
+        project_id: int,
+        reading: Reading,
+        check: Callable[[], None],
+    ) -> None:
+        self.mirror = mirror
+        self._client = client
+        self._project_id = project_id
+        self._reading = reading
+        self._check = check
+
+    def project(self) -> Project:
+        """Read the project with its counts."""
+        return self._client.project(self._project_id)
+
+    def count(self, low: int, high: int) -> int:
+        """Return how many tasks Label Studio has with ``low <= id <= high``."""
+        return self._client.count(self._project_id, query.id_between(low, high))
+
+    def pages(
+        self,
+        *filters: query.Filter,
+        include: tuple[str, ...] = (),
+        fields: Literal["task_only", "all"] = "task_only",
+        after_id: int = 0,
+    ) -> query.TaskPages:
+        """Read the state, and what else is named, of all tasks that match."""
+        return self._client.tasks(
+            self._project_id,
+            filters=filters,
+            include=(*STATE, *include),
+            fields=fields,
+            after_id=after_id,
+        )
+
+    def with_annotations(self, *filters: query.Filter, after_id: int = 0) -> query.TaskPages:
+        """Read state and annotations of all tasks that match."""
+        return self.pages(*filters, include=("annotations",), fields="all", after_id=after_id)
+
+    def fresh(self, page: list[query.Task]) -> list[query.Task]:
+        """Return the tasks of a page whose state is not the one we know."""
+        known = self.mirror.states(page[0]["id"], page[-1]["id"])
+        return [task for task in page if known.get(task["id"]) != state_of(task)]
+
+    def take(self, pages: Iterable[list[query.Task]]) -> SyncReport:
+        """Store what is news in pages with annotations, and whose data is new or may be."""
+        report = SyncReport()
+        for page in pages:
+            self._check()
+            fresh = self.fresh(page)
+            known = self.mirror.states(page[0]["id"], page[-1]["id"])
+            moved = [task["id"] for task in fresh if not _explained(task, known.get(task["id"]))]
+            with self.mirror.transaction():
+                self.mirror.put_states(map(state_of, fresh))
+                self.mirror.set_unread(moved, unread=True)
+                for task in fresh:
+                    self.mirror.put_annotations(task["id"], self._annotations(task))
+            report += _report(fresh, known)
+        return report
+
+    def read_data(self) -> None:
+        """Read the data of all tasks whose data is new or may be."""
+        for first, last in self.runs(self.mirror.unread()):
+            for page in self.pages(query.id_between(first, last), include=("data",)):
+                self._check()
+                with self.mirror.transaction():
+                    self._featurize(page)
+
+    def _featurize(self, page: list[query.Task]) -> None:
+        """Give features to the tasks of a page whose data we have not seen. In a transaction."""
+        known = self.mirror.digests(task["id"] for task in page)
+        ids, digests, texts, errors = [], [], [], {}
+        for task in page:
+            try:
+                text = text_of(task["data"], self._reading.fields)
+            except Unreadable as reason:
+                text, errors[task["id"]] = "", str(reason)
+            digest = digest_of(text)
+            if task["id"] in known and known[task["id"]] != digest:
+                ids.append(task["id"])
+                digests.append(digest)
+                texts.append(text)
+        if ids:
+            X = self._reading.featurizer.transform(texts)
+            self.mirror.put_features(ids, digests, X, errors)
+        self.mirror.set_unread(known, unread=False)
+
+    def store(self, page: list[query.Task]) -> None:
+        """Store states and features of a page with data, and that it was read."""
+        self._check()
+        with self.mirror.transaction():
+            self.mirror.put_states(map(state_of, page))
+            self._featurize(page)
+            self.mirror.set_note("full", str(page[-1]["id"]))
+
+    def put_annotations(self, page: list[query.Task]) -> None:
+        """Store the annotations of a page."""
+        self._check()
+        with self.mirror.transaction():
+            for task in page:
+                self.mirror.put_annotations(task["id"], self._annotations(task))
+
+    def runs(self, ids: Sequence[int], gap: int = 0) -> list[tuple[int, int]]:
+        """Return id ranges that hold all `ids` (ascending).
+
+        Between two of them a range holds at most `gap` other tasks that we know.
+        """
+        if not ids:
+            return []
+        known = sorted({*self.mirror.states(ids[0], ids[-1]), *ids})
+        place = {task: position for position, task in enumerate(known)}
+        breaks = [(a, b) for a, b in pairwise(ids) if place[b] - place[a] > gap + 1]
+        starts = [ids[0], *(b for _, b in breaks)]
+        ends = [*(a for a, _ in breaks), ids[-1]]
+        return list(zip(starts, ends, strict=True))
+
+    def _annotations(self, task: query.Task) -> Iterator[Annotation]:
+        for raw in task["annotations"]:
+            yield Annotation(
+                id=raw["id"],
+                task=task["id"],
+                annotator=raw.get("completed_by"),
+                result=[_cut(region) for region in raw["result"] or () if self._reads(region)],
+                skipped=bool(raw["was_cancelled"]),
+                ground_truth=bool(raw["ground_truth"]),
+                created_at=raw["created_at"],
+                updated_at=raw["updated_at"],
+                lead_time=raw.get("lead_time"),
+            )
+
+    def _reads(self, region: Any) -> bool:
+        return isinstance(region, dict) and region.get("type") in self._reading.region_types
+
+
+def state_of(task: query.Task) -> TaskState:
+    """Return the state of a task from a list."""
+    return TaskState(
+        id=task["id"],
+        updated_at=task["updated_at"],
+        is_labeled=bool(task["is_labeled"]),
+        annotations=task["total_annotations"],
+        skips=task["cancelled_annotations"],
+    )
+
+
+def _report(fresh: list[query.Task], known: dict[int, TaskState]) -> SyncReport:
+    added = sum(task["id"] not in known for task in fresh)
+    annotated = sum(_counts(state_of(task)) != _counts(known.get(task["id"])) for task in fresh)
+    return SyncReport(added=added, changed=len(fresh) - added, annotated=annotated)
+
+
+def _counts(state: TaskState | None) -> tuple[int, int]:
+    return (state.annotations, state.skips) if state else (0, 0)
+
+
+def _explained(task: query.Task, before: TaskState | None) -> bool:
+    """Say whether annotations alone account for a new `updated_at`; else the data may be new.
+
+    An edit of the data that an annotation follows within one pass looks like the annotation alone.
+    """
+    if before is None:
+        return False
+    touched = _moment(task["updated_at"]) - timedelta(seconds=1)
+    return any(_moment(raw["updated_at"]) >= touched for raw in task["annotations"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _cut(region: dict[str, Any]) -> dict[str, Any]:
+    return {key: region.get(key) for key in ("from_name", "to_name", "type", "value")}

@@ -1,0 +1,1 @@
+"""The HTTP surface that Label Studio calls."""
