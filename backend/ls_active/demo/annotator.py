@@ -107,19 +107,23 @@ def keep_order(served: Sequence[Served], records: Sequence[Record]) -> Order:
     inside = following = 0
     for item in served:
         # A swap between choosing and answering: chosen from the one before, answered without it.
-        latest = -1 if item.publication else _latest(records, item.submitted_at)
-        index = by_name.get(item.publication, latest)
-        candidates = [record["tasks"] for record in records[max(index - 1, 0) : index + 1]]
+        named = by_name.get(item.publication, -1)
+        ends = _around(records, item.submitted_at) if not item.publication else (named - 1, named)
+        candidates = [record["tasks"] for record in records[max(ends[0], 0) : ends[1] + 1]]
         inside += any(item.task in tasks for tasks in candidates)
         following += any(_first_left(tasks, taken) == item.task for tasks in candidates)
         taken.add(item.task)
     return Order(len(served), inside, following)
 
 
-def _latest(records: Sequence[Record], moment: float) -> int:
-    """Return the place of the last record before a moment; one is written just after its swap."""
-    before = [place for place, record in enumerate(records) if record["published_at"] <= moment]
-    return len(before) - 1 if len(before) == len(records) else len(before)
+def _around(records: Sequence[Record], moment: float) -> tuple[int, int]:
+    """Return the places between which the record of a task without a prediction stands.
+
+    A record is written just after its swap, so it may be the one after the last before `moment`;
+    and the task may have been chosen before the swap that took its prediction away.
+    """
+    last = sum(record["published_at"] <= moment for record in records) - 1
+    return last - 1, min(last + 1, len(records) - 1)
 
 
 def _first_left(tasks: Sequence[int], taken: set[int]) -> int | None:

@@ -144,6 +144,16 @@ class TestOrder:
         items = [served(1, at=15.0), served(2, "", at=19.9)]
         assert keep_order(items, records) == Order(2, 2, 2)
 
+    @pytest.mark.parametrize("at", [19.9, 20.4])
+    def test_later_queues_change_nothing_about_it(self, at):
+        """Once that queue was published: its record is older than the answer, or not yet there."""
+        tasks = [[1, 2, 3], [8, 9], [6, 7], [4, 5]]
+        records = [
+            record(f"al-1.{place}", ids, at=10.0 * (place + 1)) for place, ids in enumerate(tasks)
+        ]
+        items = [served(1, "al-1.0", at=15.0), served(2, "", at=at)]
+        assert keep_order(items, records) == Order(2, 2, 2)
+
     @given(st.permutations(range(8)), st.integers(0, 8))
     def test_the_queue_itself_is_always_in_order(self, tasks, n):
         items = [served(task) for task in tasks[:n]]
