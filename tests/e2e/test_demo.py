@@ -21,10 +21,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 
 RUN = """
+import signal
 import sys
 from pathlib import Path
 from ls_active.demo import run as demo
 
+# Whoever started the tests in the background had it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 demo.FOLDER = Path(sys.argv[1])
 labels = int(sys.argv[2]) or None
 sys.exit(demo.run(labels=labels, port=None, pace=5, keep=False))
@@ -71,14 +74,17 @@ def test_a_script_labels_in_our_order_and_sums_up(start):
 
 
 def test_ctrl_c_stops_everything(start):
-    with start(0) as process:
+    process = start(0)
+    try:
         text = _read_until(process, "Press Label All Tasks")
         # The first project there is: where a demo ran here before, this one began anew.
         url = re.search(r"(http://localhost:\d+)/projects/1/data", text)
         assert url, text
         assert httpx.get(f"{url[1]}/health").is_success
         process.send_signal(signal.SIGINT)
-        rest = process.stdout.read() if process.stdout else ""
+        rest, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 0, rest
     assert "Stopped." in rest
     with pytest.raises(httpx.ConnectError):
