@@ -32,6 +32,7 @@ CONFIG = (
     '<View><Text name="t" value="$text"/><Choices name="c" toName="t" choice="single">'
     '<Choice value="A"/><Choice value="B"/></Choices></View>'
 )
+AUDIT = {"labels": 30, "skipped": 0, "needed": 30, "figures": {"value": 0.9}}
 EVENT = {
     "action": "ANNOTATION_CREATED",
     "project": {"id": 1, "created_at": "2026-11-22T12:49:03.222072Z", "token": "invite-me"},
@@ -95,7 +96,7 @@ class FakeService:
             publication="al-7.3",
             timings={"fit": 0.25},
             updated_at=1795351800.0,
-            audit={"labels": 30, "skipped": 0, "needed": 30, "figures": {"accuracy": 0.9}},
+            heads=({"control": "c", "tag": "Choices", "useful": True, "audit": AUDIT},),
         )
 
 

@@ -14,7 +14,7 @@ import redis
 from redis.exceptions import RedisError
 from rq.job import JobStatus
 
-from ls_active import label_config, options, tags
+from ls_active import label_config, options
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
@@ -27,6 +27,7 @@ from ls_active.errors import (
     QueueDown,
 )
 from ls_active.options import RawOptions
+from ls_active.plan import make_plan
 from ls_active.project import Connection
 from ls_active.schemas import ACTIONS, Action, SetupRequest, WebhookEvent
 from ls_active.secret import api_key, drop_setup_token, keep_setup_token, webhook_secret
@@ -144,11 +145,7 @@ class JobDesk:
 
     def poll(self, uid: str, extra_params: RawOptions = None) -> None:
         """Carry the loop of a project without a backend row in Label Studio."""
-        known = Connection.load(self.store, uid) or Connection(uid, active=False)
-        if not known.active:
-            known = known.renewed()
-        known.but(extra_params=extra_params or known.extra_params).save(self.store)
-        self.hint_now(uid)
+        self.ask("poll", uid, json.dumps(extra_params))
 
     def ask(self, function: str, *arguments: str | int | None) -> str:
         """Enqueue an entry point by its bare name; return the job's id."""
@@ -224,8 +221,8 @@ class JobDesk:
         if not xml.strip():
             return
         config = label_config.parse(xml)
-        plan = tags.plan(config)
-        if plan.head is None and not config.empty:
+        plan = make_plan(config)
+        if not plan.heads and not config.empty:
             raise BadLabelConfig(f"nothing in the label config is learned: {plan.reasons}")
 
     def _key_problem(self) -> str:
@@ -237,7 +234,7 @@ class JobDesk:
 
     def _note_setup(self, uid: str, digest: str, own_url: str) -> None:
         pipe = self.redis.pipeline()
-        pipe.set(f"al:{uid}:look", own_url)
+        pipe.set(f"al:{uid}:look", f"{digest} {own_url}")
         pipe.set(f"al:{uid}:setup", digest)
         pipe.execute()
         self.coalescer.hint_later(uid, ADOPT_AFTER)

@@ -6,6 +6,7 @@ they need to know besides is read from the store and from Label Studio.
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
@@ -40,6 +41,10 @@ DEAF_FOR = 600
 RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 """Seconds between tries while something fails, doubling."""
 
+LOOK_EVERY = 15
+"""Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
+call /setup, and with two rows of ours each of them is news to the other."""
+
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
 
@@ -55,6 +60,17 @@ def pin(uid: str, version: int | None) -> None:
     desk = _desk()
     ModelShelf(desk.store, uid).pin(version)
     desk.hint_now(uid)
+
+
+def poll(uid: str, extra_params: str) -> None:
+    """Carry the loop of a project without a backend row in Label Studio; options as JSON."""
+    run = _Run(_desk(), uid)
+    with run.held() as lock:
+        known = Connection.load(_desk().store, uid) or Connection(uid, active=False)
+        if not known.active:
+            known = known.renewed()
+        known.but(extra_params=json.loads(extra_params) or known.extra_params).save(_desk().store)
+        run.work(lock)
 
 
 def disconnect(uid: str) -> None:
@@ -88,10 +104,11 @@ class _Run:
     def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
         force = self._desk.coalescer.forced(self._uid)
-        look = self._desk.get(self._key("look"))
         known = Connection.load(self._desk.store, self._uid) or Connection(self._uid, active=False)
+        look = self._wish_to_look(known)
         if look and not known.active:
-            known.renewed(own_url=look, connected_at=time.time()).save(self._desk.store)
+            own_url = look.partition(" ")[2]
+            known.renewed(own_url=own_url, connected_at=time.time()).save(self._desk.store)
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
         except LockLost:
@@ -106,8 +123,22 @@ class _Run:
             return
         if force:
             self._desk.coalescer.clear_force(self._uid, force)
-        self._redis.delete(self._key("failures"), *[self._key("look")] * bool(look))
+        self._redis.delete(self._key("failures"))
+        if look and self._desk.get(self._key("look")) == look:
+            # One that was noted meanwhile stays, for the next run.
+            self._redis.delete(self._key("look"))
         self._see_to_the_next(result)
+
+    def _wish_to_look(self, known: Connection) -> str | None:
+        """Return what /setup noted; of a connected project only now and then."""
+        wish = self._desk.get(self._key("look"))
+        if not wish:
+            return None
+        first = self._redis.set(self._key("looked"), 1, nx=True, ex=LOOK_EVERY)
+        if first or not known.active:
+            return wish
+        self._desk.coalescer.hint_later(self._uid, LOOK_EVERY)
+        return None
 
     @contextmanager
     def held(self) -> Iterator[Lock]:

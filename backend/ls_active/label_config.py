@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as column
 from functools import cached_property, lru_cache
 from typing import Any
@@ -18,6 +17,7 @@ from defusedxml import ElementTree as SafeXml
 from label_studio_sdk.label_interface.interface import LabelInterface
 
 from ls_active.errors import BadLabelConfig
+from ls_active.validation import problems_of
 
 MAX_CONFIG_BYTES = 4 * 2**20
 """A taxonomy of 20 000 entries is 1 MB; nothing that people label with comes near this."""
@@ -57,6 +57,8 @@ class ControlTag:
     ----------
     labels : tuple of str
         The strings that appear in results, in the order of the config: `alias` or else `value`.
+    paths : tuple of (tuple of str)
+        Its `Choice` tags from the topmost down, parents included, spelled as in results.
     attributes : mapping
         Its own, and the conditions of visibility that it inherits from the tags around it.
     dynamic : bool
@@ -69,6 +71,7 @@ class ControlTag:
     labels: tuple[str, ...]
     attributes: Mapping[str, str] = column(hash=False)
     dynamic: bool = False
+    paths: tuple[tuple[str, ...], ...] = ()
 
     def attribute(self, name: str) -> str:
         """Return an attribute as written, ``""`` if there is none; its name in any case."""
@@ -110,51 +113,13 @@ class LabelConfig:
         Label Studio drops bad imports without a word and stores bad /predict answers that break
         its pages later, so this is stricter than the SDK, which lets half of them pass.
         """
-        problems = list(_not_json(prediction, "prediction"))
-        if problems:
-            return problems
-        problems += _check_frame(prediction)
-        problems += self._sdk_problems(dict(prediction))
-        result = prediction.get("result")
-        regions = result if isinstance(result, list) else []
-        for region in regions:
-            problems += self._check_region(region)
-        return problems + self._check_singles(regions)
-
-    def _sdk_problems(self, prediction: dict[str, Any]) -> list[str]:
         validate: Any = self._interface.validate_prediction  # untyped in the SDK
-        return list(validate(prediction, return_errors=True))
+        singles = [name for name in self.control if self._is_single(name)]
+        return problems_of(prediction, singles, lambda whole: validate(whole, return_errors=True))
 
-    def _check_region(self, region: Any) -> Iterator[str]:
-        if not isinstance(region, dict):
-            return
-        for name in ("from_name", "to_name"):
-            if not isinstance(region.get(name), str):
-                yield f"{name} must be a string, got {region.get(name)!r}"
-        if "score" in region and not _is_share(region["score"]):
-            yield f"a region's score must be within [0, 1], got {region['score']!r}"
-        if region.get("type") == "choices":
-            yield from self._check_choices(region)
-
-    def _check_choices(self, region: dict[str, Any]) -> Iterator[str]:
-        name, value = region.get("from_name"), region.get("value")
-        chosen = value.get("choices") if isinstance(value, dict) else None
-        if not isinstance(chosen, list) or not chosen:
-            yield f"{name!r}: choices must be a list of at least one, got {chosen!r}"
-        elif len(chosen) > 1 and self._is_single(name):
-            yield f"{name!r}: one choice only, got {chosen!r}"
-
-    def _check_singles(self, regions: list[Any]) -> list[str]:
-        names = [region.get("from_name") for region in regions if isinstance(region, dict)]
-        return [
-            f"{name!r}: one answer only, got {names.count(name)}"
-            for name in self.control
-            if names.count(name) > 1 and self._is_single(name)
-        ]
-
-    def _is_single(self, name: Any) -> bool:
-        control = self.control.get(name) if isinstance(name, str) else None
-        if control is None or control.tag.lower() != "choices":
+    def _is_single(self, name: str) -> bool:
+        control = self.control[name]
+        if control.tag.lower() != "choices":
             return False
         return control.attribute("choice") != "multiple" and not control.has("perRegion")
 
@@ -175,7 +140,7 @@ def parse(xml: str) -> LabelConfig:
         interface = LabelInterface(xml)
     except Exception as error:  # noqa: BLE001 - it raises whatever its parser stumbles over
         raise BadLabelConfig(f"Label Studio's SDK cannot read the label config: {error}") from None
-    objects = tuple(_object(tag) for tag in interface.objects or ())
+    objects = tuple(_object(tag, context) for tag in interface.objects or ())
     controls = tuple(_control(tag, context) for tag in interface.controls or ())
     _check_names(tree, controls, objects)
     digest = hashlib.sha256(xml.encode()).hexdigest()
@@ -203,6 +168,8 @@ class _Context:
 
     conditions: Mapping[str, str]
     repeated: bool
+    paths: tuple[tuple[str, ...], ...] = ()
+    channels: str = ""
 
 
 def _contexts(root: Element) -> dict[str, _Context]:
@@ -217,15 +184,38 @@ def _contexts(root: Element) -> dict[str, _Context]:
         repeated = outer.repeated or tag.tag == "Repeater"
         inner = _Context({**outer.conditions, **own}, repeated)
         if "name" in tag.attrib:
-            contexts[tag.attrib["name"]] = inner
+            paths, channels = tuple(_paths(tag)), _channels(tag)
+            contexts[tag.attrib["name"]] = replace(inner, paths=paths, channels=channels)
         stack.extend((child, inner, depth + 1) for child in tag)
     return contexts
 
 
-def _object(tag: Any) -> ObjectTag:
+def _paths(control: Element) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every `Choice` below a control, in the order of the config."""
+    top: tuple[str, ...] = ()
+    stack = [(child, top) for child in reversed(control)]
+    while stack:
+        tag, above = stack.pop()
+        if tag.tag != "Choice" or len(above) > MAX_DEPTH:
+            continue
+        path: tuple[str, ...] = (*above, tag.attrib.get("alias") or tag.attrib.get("value", ""))
+        yield path
+        stack.extend((child, path) for child in reversed(tag))
+
+
+def _channels(shown: Element) -> str:
+    """Return the columns of a time series that are shown, by comma."""
+    columns = [tag.attrib.get("column", "") for tag in shown.iter("Channel")]
+    return ",".join(name for name in columns if name)
+
+
+def _object(tag: Any, contexts: Mapping[str, _Context]) -> ObjectTag:
     value = tag.value or ""
     name = value[1:] if _VARIABLE.fullmatch(value) else None
-    return ObjectTag(tag.name, tag.tag, name, dict(tag.attr))
+    channels = contexts[tag.name].channels
+    return ObjectTag(
+        tag.name, tag.tag, name, {**tag.attr, **({"channels": channels} if channels else {})}
+    )
 
 
 def _control(tag: Any, contexts: Mapping[str, _Context]) -> ControlTag:
@@ -237,6 +227,7 @@ def _control(tag: Any, contexts: Mapping[str, _Context]) -> ControlTag:
         labels=tuple(tag.labels or ()),
         attributes={**context.conditions, **tag.attr},
         dynamic=bool(tag.dynamic_value) or context.repeated,
+        paths=context.paths,
     )
 
 
@@ -255,32 +246,6 @@ def _check_names(
                 f"<{control.tag} name={control.name!r}> points at toName={dangling[0]!r}, "
                 f"which the label config does not have; it has {', '.join(sorted(known))}"
             )
-
-
-def _check_frame(prediction: Mapping[str, Any]) -> Iterator[str]:
-    version, score = prediction.get("model_version"), prediction.get("score")
-    if not isinstance(version, str) or not version:
-        yield f"model_version must be a non-empty string, got {version!r}"
-    if not _is_share(score):
-        yield f"score must be within [0, 1], got {score!r}"
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _not_json(value: Any, where: str) -> Iterator[str]:
-    """Name what is not plain JSON; numpy's numbers look the part and break elsewhere."""
-    if type(value) is float and not math.isfinite(value):
-        yield f"{where}: {value} is not JSON"
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _not_json(item, f"{where}.{key}")
-    elif isinstance(value, list):
-        for position, item in enumerate(value):
-            yield from _not_json(item, f"{where}[{position}]")
-    elif type(value) not in (str, int, float, bool, type(None)):
-        yield f"{where}: {type(value).__name__} is not a JSON type"
 
 
 def _attribute(attributes: Mapping[str, str], name: str) -> str:

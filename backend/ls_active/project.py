@@ -119,7 +119,8 @@ class ProjectStatus:
     """What `status`, the metrics and the page show of a project.
 
     `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
-    seconds by stage of the last refit; `audit` and `chosen` are the figures of the version.
+    seconds by stage of the last refit. `heads` has, for each learned control: `control`, `tag`,
+    `labels`, `useful`, and `chosen` and `audit`, the figures of the version.
     """
 
     uid: str
@@ -138,10 +139,8 @@ class ProjectStatus:
     publication: str = ""
     pinned: int | None = None
     strategy: str = ""
-    useful: bool = False
     timings: Mapping[str, float] = field(default_factory=dict)
-    chosen: Mapping[str, Any] | None = None
-    audit: Mapping[str, Any] | None = None
+    heads: tuple[Mapping[str, Any], ...] = ()
     left_out: tuple[str, ...] = ()
     unreadable: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -152,6 +151,16 @@ class ProjectStatus:
         document = store.read(uid, "state") or {}
         known = {name: document[name] for name in _names(cls) if name in document}
         return cls(**{"uid": uid, **known})
+
+    @property
+    def first(self) -> Mapping[str, Any]:
+        """What is known of the first control of the label config that is learned."""
+        return self.heads[0] if self.heads else {}
+
+    @property
+    def useful(self) -> bool:
+        """Whether the answers of any control are good enough to be shown."""
+        return any(head["useful"] for head in self.heads)
 
     def save(self, store: Store) -> None:
         """Write the status down, stamped."""

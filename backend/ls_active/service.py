@@ -7,22 +7,26 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from active_learning import registry
-from active_learning.types import Floats
-from ls_active import label_config, tags
-from ls_active.errors import NotFound
+from active_learning.features import stacked, stored_values
+from active_learning.outcomes import Model, Verdict
+from ls_active import label_config
+from ls_active.errors import NotConfigured, NotFound
+from ls_active.inputs import Inputs, Reading
+from ls_active.layout import Layout
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.publication import version_name
+from ls_active.media import Media
+from ls_active.plan import Head, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus
 from ls_active.schemas import Prediction, PredictReply, PredictRequest
 from ls_active.settings import Settings
 from ls_active.store import Store
-from ls_active.tags import Head
-from ls_active.values import Unreadable, text_of
+from ls_active.workshop import connect, open_media
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +46,9 @@ class Service:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._store = Store(settings.data_dir)
+        self._opened: Media | None = None
         self._models: OrderedDict[tuple[str, int], ModelVersion | None] = OrderedDict()
         self._numbers: dict[str, tuple[float, int]] = {}
         self._known: set[str] = set()
@@ -79,19 +85,35 @@ class Service:
                 f"no project {request.project} is connected here; connect it in Label Studio "
                 "under Settings > Model"
             )
-        head = _head_of(request)
         version = self._version(request.project)
+        plan = _plan_of(request, version)
         name = version_name(version.number if version else 0)
-        if head is None or version is None or version.manifest["features"] != head.feature_key:
+        if version is None or not version.answers(plan):
             results = [_empty(name) for _ in request.tasks]
-            return PredictReply(results=results, model_version=name)
-        texts, readable = _texts(request.tasks, head)
-        proba = _probabilities(version, head, texts)
-        answers = iter(proba)
-        results = [
-            _prediction(next(answers), head, name) if good else _empty(name) for good in readable
-        ]
+        else:
+            results = self._predictions(request.tasks, version, plan, name)
         return PredictReply(results=results, model_version=name)
+
+    def _predictions(
+        self, tasks: Sequence[dict[str, Any]], version: ModelVersion, plan: Plan, name: str
+    ) -> list[Prediction]:
+        # A text needs no key, so a key that is out of date must not fail it.
+        inputs, results = Inputs(plan, self._media() if plan.media else None), []
+        for start in range(0, len(tasks), inputs.at_once):
+            part = tasks[start : start + inputs.at_once]
+            read = inputs.read(part)
+            for place, reason in read.errors.items():
+                logger.info("task %s: %s", part[place].get("id"), reason)
+            results += _answers(version, plan, inputs, read, name)
+        return results
+
+    def _media(self) -> Media | None:
+        """Return what fetches files; None where Label Studio's address or our key is missing."""
+        with self._lock:
+            if self._opened is None:
+                with suppress(NotConfigured):
+                    self._opened = open_media(self._settings, connect(self._settings))
+            return self._opened
 
     def _knows(self, uid: str) -> bool:
         if uid not in self._known and Connection.load(self._store, uid) is not None:
@@ -121,46 +143,52 @@ class Service:
             return self._models[key]
 
 
-def _head_of(request: PredictRequest) -> Head | None:
+def _plan_of(request: PredictRequest, version: ModelVersion | None) -> Plan:
     if not request.label_config:
-        return None
-    return tags.plan(label_config.parse(request.label_config)).head
+        return Plan()
+    vector = version.manifest["vector"] if version else 0
+    return make_plan(label_config.parse(request.label_config), vector)
 
 
-def _texts(tasks: Sequence[dict[str, Any]], head: Head) -> tuple[list[str], list[bool]]:
-    texts, readable = [], []
-    for task in tasks:
-        try:
-            texts.append(text_of(task["data"], head.fields))
-        except Unreadable as reason:
-            logger.info("task %s: empty prediction: %s", task.get("id"), reason)
-            readable.append(False)
-        else:
-            readable.append(True)
-    return texts, readable
+def _answers(
+    version: ModelVersion, plan: Plan, inputs: Inputs, read: Reading, name: str
+) -> list[Prediction]:
+    """Return one prediction a task: what all heads say of what could be read of it."""
+    n = read.X.shape[0]
+    result: list[list[dict[str, Any]]] = [[] for _ in range(n)]
+    confidence: list[list[float]] = [[] for _ in range(n)]
+    for head, model in zip(plan.heads, version.models, strict=True):
+        if model is None:
+            continue
+        there, verdicts, layouts = _judge(head, model, inputs, read)
+        for place, verdict, layout in zip(there, verdicts, layouts, strict=True):
+            result[place] += head.write(verdict, layout)
+            confidence[place].append(verdict.confidence)
+    return [
+        Prediction(result=regions, score=float(np.mean(sure)) if sure else 0.0, model_version=name)
+        for regions, sure in zip(result, confidence, strict=True)
+    ]
 
 
-def _probabilities(version: ModelVersion, head: Head, texts: list[str]) -> Floats:
-    """Return ``(n, k)`` over the classes of today's config, whatever the model learned."""
-    featurizer = registry.featurizers()[head.featurizer]()
-    proba = version.model.predict_proba(featurizer.transform(texts))
-    known = {name: column for column, name in enumerate(version.model.classes)}
-    if tuple(known) == head.classes:
-        return proba
-    aligned = np.full((len(texts), len(head.classes)), 1e-9)
-    for column, name in enumerate(head.classes):
-        if name in known:
-            aligned[:, column] += proba[:, known[name]]
-    aligned /= aligned.sum(axis=1, keepdims=True)
-    return aligned
-
-
-def _prediction(proba: Floats, head: Head, name: str) -> Prediction:
-    best = int(np.argmax(proba))
-    confidence = float(proba[best])
-    return Prediction(
-        result=head.write(head.classes[best], confidence), score=confidence, model_version=name
-    )
+def _judge(
+    head: Head, model: Model, inputs: Inputs, read: Reading
+) -> tuple[list[int], Sequence[Verdict], list[Layout | None]]:
+    """Return which tasks a head can judge, what it says of them, and where their units lie."""
+    if head.units is None:
+        there = np.flatnonzero(stored_values(read.X) > 0)
+        X, _ = inputs.view(head, read.X[there])
+        opinion = model.predict(X)
+        layouts: list[Layout | None] = [None] * len(there)
+    else:
+        cut = {place: rows for place, rows in enumerate(read.units[head.units]) if rows is not None}
+        there = np.fromiter(cut, np.int64, len(cut))
+        if not cut:
+            return [], (), []
+        counts = [rows.X.shape[0] for rows in cut.values()]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        opinion = model.predict(stacked([rows.X for rows in cut.values()]), starts)
+        layouts = [rows.layout for rows in cut.values()]
+    return there.tolist(), opinion.verdicts(np.arange(len(there))), layouts
 
 
 def _empty(name: str) -> Prediction:

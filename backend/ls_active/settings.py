@@ -60,6 +60,16 @@ class Settings(BaseSettings):
     predict_backlog: int = Field(
         64, ge=1, description="Batches that may wait for a predict process; beyond: 503."
     )
+    media_hosts: str = Field(
+        "",
+        description="Hosts besides Label Studio's that files may come from, by comma; `*`: any.",
+    )
+    media_private: bool = Field(
+        False, description="Whether these may be in a private network, or on this machine."
+    )
+    media_max_mb: int = Field(50, ge=1, description="Largest file behind a task, in MiB.")
+    media_seconds: float = Field(20.0, gt=0, description="Seconds that one file may take.")
+    media_cache_mb: int = Field(1024, ge=0, description="Files kept on the local disk, in MiB.")
     max_body_mb: int = Field(256, ge=1, description="Largest request body in MiB.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     label_studio_venv: Path | None = Field(

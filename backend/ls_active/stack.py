@@ -20,6 +20,7 @@ from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
 from ls_active.settings import Settings, as_environment, get_settings
 from ls_active.web.app import create_app
+from ls_active.web.auth import Guard, is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,11 @@ def configure_logging(settings: Settings) -> None:
 
 
 def _run_api(settings: Settings) -> None:
+    if not (is_loopback(settings.host) or Guard(settings).closed):
+        logger.warning(
+            "listening on %s without BASIC_AUTH_USER and BASIC_AUTH_PASS: whoever reaches it may "
+            "retrain; see to it that only Label Studio does", settings.host,
+        )  # fmt: skip
     uvicorn.run(
         create_app(settings),
         host=settings.host,

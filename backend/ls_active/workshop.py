@@ -10,10 +10,34 @@ from pathlib import Path
 
 from ls_active.errors import NotConfigured
 from ls_active.label_studio.client import LabelStudioClient
+from ls_active.media import Media, MediaPolicy
 from ls_active.project import ProjectStatus, State
 from ls_active.secret import api_key
 from ls_active.settings import Settings
 from ls_active.store import Store
+
+
+def open_media(settings: Settings, client: LabelStudioClient) -> Media:
+    """Return what fetches files behind tasks, in the name of the client's key.
+
+    Raises
+    ------
+    NotConfigured
+        If MEDIA_HOSTS names what is no host.
+    """
+    hosts = tuple(name.strip() for name in settings.media_hosts.split(",") if name.strip())
+    try:
+        policy = MediaPolicy(
+            hosts=hosts,
+            private=settings.media_private,
+            max_bytes=settings.media_max_mb * 2**20,
+            seconds=settings.media_seconds,
+            cache_bytes=settings.media_cache_mb * 2**20,
+        )
+    except ValueError as error:
+        raise NotConfigured(f"MEDIA_HOSTS: {error}") from None
+    folder = settings.local_dir / "media"
+    return Media(client.url, client.http.authorization, policy, folder)
 
 
 def connect(settings: Settings, *, timeout: float = 30.0, retries: int = 2) -> LabelStudioClient:

@@ -8,18 +8,10 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from active_learning.calibration import probabilities
-from active_learning.evaluation import figures, near_duplicate_groups
-from active_learning.features import weigh
-from active_learning.learners.basis import make_basis
-from active_learning.learners.head import choose_folds, out_of_fold
-from active_learning.learners.linear import column_weights
-from active_learning.types import UNLABELED, AuditEstimate, Bools, Figures, Ints, Pool
+from active_learning.types import Bools, Ints, Pool
 
 NEEDED = 30
 """Audit labels before a figure is shown: its 95 % interval is then some 0.3 wide."""
-
-N_FOLDS = 10
 
 ROUNDING = 1e-9
 """0.29 * 100 is 28.999999999999996 in floating point, and owes 29 tasks."""
@@ -102,48 +94,8 @@ def audit_set(pool: Pool, held: Collection[int] = ()) -> tuple[Ints, int]:
     order = np.argsort(pool.u, kind="stable")
     open_tasks = ~pool.resolved[order] & ~np.isin(pool.ids[order], list(held))
     prefix = order[: int(open_tasks.argmax())] if open_tasks.any() else order
-    rows = prefix[pool.y[prefix] != UNLABELED]
+    rows = prefix[np.isin(prefix, pool.labeled)]
     return rows, len(prefix) - len(rows)
-
-
-def estimate(
-    pool: Pool,
-    *,
-    seed: int = 0,
-    held: Collection[int] = (),
-    temperature: float = 1.0,
-    needed: int = NEEDED,
-) -> AuditEstimate:
-    """Estimate the accuracy of the current model on the pool.
-
-    The audit set is cut into ten folds by near-duplicate group; each is predicted by the head
-    refitted on **all other labels**, those we chose included, which is the model in use less a
-    tenth of the audit. Below `needed` audit labels nothing is fitted.
-
-    Parameters
-    ----------
-    temperature : float
-        Of the current model; it matters for the log loss only.
-    """
-    rows, skipped = audit_set(pool, held)
-    enough = len(rows) >= max(needed, 1)
-    found = _cross_validated(pool, rows, seed, temperature) if enough else None
-    return AuditEstimate(labels=len(rows), skipped=skipped, needed=needed, figures=found)
-
-
-def _cross_validated(pool: Pool, rows: Ints, seed: int, temperature: float) -> Figures | None:
-    labeled = pool.labeled
-    y = pool.y[labeled]
-    audited = np.isin(labeled, rows)
-    X = weigh(pool.X[labeled], column_weights(pool.X))
-    groups = near_duplicate_groups(X[np.flatnonzero(audited)], pool.u[labeled[audited]])
-    dealt = choose_folds(groups, y[audited], N_FOLDS, seed, teachers=y[~audited])
-    if dealt is None:
-        return None
-    fold_of = np.full(len(y), -1, dtype=np.int64)
-    fold_of[audited] = dealt
-    logits, n_train = out_of_fold(make_basis(X).rows, y, fold_of, len(pool.classes))
-    return figures("audit", y[audited], probabilities(logits, temperature, n_train), pool.classes)
 
 
 def _unplaced(rows: Ints, placed: Collection[int]) -> Iterator[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from active_learning.evaluation import NEAR_DUPLICATE, near_duplicate_groups
+from active_learning.evaluation import near_duplicate_groups, same_question
 from active_learning.features import similarity
 from active_learning.types import Bools, Features, Floats, Ints
 
@@ -24,14 +24,13 @@ def diverse_head(
     k: int,
     *,
     X_labeled: Features,
-    threshold: float = NEAR_DUPLICATE,
     rng: np.random.Generator,
 ) -> Ints:
     """Return up to `k` row numbers, best score first, near-duplicates left out while others last.
 
-    A candidate is passed over when its cosine to a labelled or an already chosen row reaches
-    `threshold`. At most ``40 k`` candidates are looked at. Where that leaves fewer than `k`, those
-    passed over fill the head, apart from their likes as far as that can be.
+    A candidate is passed over when it asks the same question as a labelled or an already chosen
+    row. At most ``40 k`` candidates are looked at. Where that leaves fewer than `k`, those passed
+    over fill the head, apart from their likes as far as that can be.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def diverse_head(
     Xu, Akella & Zhang (2007), Incorporating diversity and density in active learning for
     relevance feedback. ECIR.
     """
-    k = min(k, len(scores))
+    k, threshold = min(k, len(scores)), same_question(X)
     order = _best_first(scores, LOOK_AHEAD * k, rng)
     chosen: list[int] = []
     skipped: list[int] = []

@@ -67,9 +67,23 @@ def fit_temperature(logits: Floats, y: Ints, fold_of: Ints) -> float:
     return _posterior_mode(logits, y) if gain > 0 else 1.0
 
 
-def _loss(logits: Floats, y: Ints, temperature: float) -> float:
+def losses_at_best(logits: Floats, y: Ints) -> Floats:
+    """Return the log loss of each row at the temperature that suits all of them.
+
+    Rows whose class the model did not know are left out: no temperature changes them.
+    """
+    known = np.isfinite(logits[np.arange(len(y)), y])
+    logits, y = logits[known], y[known]
+    return _losses(logits, y, _posterior_mode(logits, y))
+
+
+def _losses(logits: Floats, y: Ints, temperature: float) -> Floats:
     scaled = logits / temperature
-    return float(np.sum(logsumexp(scaled, axis=1) - scaled[np.arange(len(y)), y]))
+    return np.asarray(logsumexp(scaled, axis=1) - scaled[np.arange(len(y)), y])
+
+
+def _loss(logits: Floats, y: Ints, temperature: float) -> float:
+    return float(_losses(logits, y, temperature).sum())
 
 
 def _posterior_mode(logits: Floats, y: Ints) -> float:

@@ -6,13 +6,7 @@ import numpy as np
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.extmath import randomized_svd
 
-from active_learning.features import (
-    document_frequency,
-    inverse_document_frequency,
-    is_sparse,
-    stored_values,
-    weigh,
-)
+from active_learning.features import is_sparse, stored_values, weigh
 from active_learning.types import Features, Floats, Ints
 
 SAMPLE = 20_000
@@ -43,7 +37,7 @@ def spread(X: Features, k: int, *, rng: np.random.Generator, asked: Ints | None 
     Parameters
     ----------
     X : (n, d)
-        Features as the featurizer made them; rows of zeros come last.
+        Scaled rows, see `Scaling.apply`; rows of zeros come last.
     k : int
         Rows wanted; fewer only if there are no more.
     asked : (a,), optional
@@ -79,11 +73,9 @@ def _sample(rows: Ints, asked: Ints, rng: np.random.Generator) -> Ints:
 def _embed(X: Features, rng: np.random.Generator) -> Floats:
     """Return dense rows of unit length, at most 50 wide for sparse features."""
     if not is_sparse(X):
-        return weigh(X, np.ones(X.shape[1], dtype=np.float32))
-    counts = document_frequency(X)
-    weights = inverse_document_frequency(counts, X.shape[0])
-    heaviest = np.argsort(counts * weights**2, kind="stable")[-COLUMNS:]
-    kept = weigh(X, weights)[:, np.sort(heaviest)]
+        return X
+    heaviest = np.argsort(np.bincount(X.indices, X.data**2, X.shape[1]), kind="stable")[-COLUMNS:]
+    kept = X[:, np.sort(heaviest)]
     size = min(DIMENSIONS, *kept.shape)
     if not size:
         return np.zeros((X.shape[0], 1), dtype=np.float32)

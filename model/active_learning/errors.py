@@ -5,7 +5,8 @@
     ActiveLearningError
     ├── InvalidInput          arrays that do not fit together, NaN probabilities, …
     ├── NotEnoughLabels       a fit was asked for before two classes have a label
-    └── UnknownComponent      a strategy, featurizer or learner nobody registered
+    ├── UnknownComponent      a strategy, featurizer or learner nobody registered
+    └── Unreadable            one value of one task holds nothing to learn from
 """
 
 from collections.abc import Iterable
@@ -28,3 +29,7 @@ class UnknownComponent(ActiveLearningError, LookupError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown {kind} {name!r}; known: {', '.join(sorted(known))}")
+
+
+class Unreadable(ActiveLearningError, ValueError):
+    """Raised when one value holds nothing to learn from; says why in a few words, without it."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, issparse
+from scipy.sparse import csr_matrix, issparse, vstack
 
 from active_learning.errors import InvalidInput
 from active_learning.types import Features, Floats, Ints
@@ -25,6 +25,11 @@ CROWDED = 64, 8
 def is_sparse(X: Features) -> TypeGuard[csr_matrix]:
     """Whether `X` is sparse, in words that the type checker understands."""
     return bool(issparse(X))
+
+
+def stacked(parts: Sequence[Features]) -> Features:
+    """Return matrices, all sparse or all dense, one below the other."""
+    return vstack(parts, format="csr") if is_sparse(parts[0]) else np.vstack(parts)
 
 
 def blocks(X: Features) -> Iterator[slice]:

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from active_learning import audit
 from active_learning.batch import diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
-from active_learning.features import stored_values
-from active_learning.learners.linear import LinearModel, fit_linear
-from active_learning.registry import strategy_named
-from active_learning.types import (
-    UNLABELED,
-    AuditEstimate,
-    Candidates,
-    Fit,
-    Floats,
-    Ints,
-    Model,
-    Pool,
-    QueryStrategy,
-    Queue,
-    Reason,
-    Serving,
-)
-
-MIN_LABELS = 2
-MIN_CLASSES = 2
+from active_learning.features import stacked, stored_values
+from active_learning.outcomes import AuditEstimate, Fit, Model, Opinion, Queue
+from active_learning.protocols import QueryStrategy
+from active_learning.registry import learner_of, strategy_named
+from active_learning.scaling import scaling_of
+from active_learning.types import Candidates, Features, Floats, Ints, Kind, Pool, Reason, Serving
 
 
 def fit(pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:
@@ -48,20 +35,16 @@ def fit(pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:
     Raises
     ------
     NotEnoughLabels
-        Fewer than two classes have a label.
+        There is nothing to tell apart yet.
     """
-    classes = np.unique(pool.y[pool.labeled])
-    if len(classes) < MIN_CLASSES:
-        have = ", ".join(repr(pool.classes[index]) for index in classes) or "none"
-        raise NotEnoughLabels(
-            f"{len(pool.labeled)} labels in {len(classes)} classes ({have}); a model needs at "
-            f"least {MIN_LABELS} labels in {MIN_CLASSES} classes"
-        )
-    start = previous if isinstance(previous, LinearModel) else None
-    return fit_linear(pool, previous=start, seed=seed)
+    learner = learner_of(pool.kind)
+    missing = learner.lacks(pool)
+    if missing:
+        raise NotEnoughLabels(missing)
+    return learner.fit(pool, previous=previous, seed=seed)
 
 
-def restore(arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> Model:
+def restore(kind: Kind, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> Model:
     """Rebuild a model from what its `to_arrays` returned.
 
     Raises
@@ -69,20 +52,38 @@ def restore(arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> Mod
     InvalidInput
         The arrays are damaged or belong to other classes.
     """
-    return LinearModel.from_arrays(arrays, classes)
+    return learner_of(kind).restore(arrays, classes)
 
 
 def estimate_audit(
-    pool: Pool, *, model: Model | None = None, seed: int = 0, held: Collection[int] = ()
-) -> AuditEstimate:
-    """Estimate the accuracy of the current model on the whole pool; see `audit.estimate`."""
-    temperature = model.temperature if isinstance(model, LinearModel) else 1.0
-    return audit.estimate(pool, seed=seed, held=held, temperature=temperature)
-
-
-def rank(  # noqa: PLR0913 - one round needs the pool, the model, the choices and the audit's books
     pool: Pool,
-    model: Model | None,
+    *,
+    model: Model | None = None,
+    seed: int = 0,
+    held: Collection[int] = (),
+    needed: int = audit.NEEDED,
+) -> AuditEstimate:
+    """Estimate how good the current model is on the whole pool.
+
+    The audit set is cut into ten folds by near-duplicate group; each is predicted by the head
+    refitted on **all other labels**, those we chose included, which is the model in use less a
+    tenth of the audit. Below `needed` audit labels nothing is fitted.
+
+    Parameters
+    ----------
+    held : collection of int
+        Ids of tasks that wait for so long that they count as skipped.
+    """
+    rows, skipped = audit.audit_set(pool, held)
+    found = None
+    if len(rows) >= max(needed, 1):
+        found = learner_of(pool.kind).estimate(pool, rows, model=model, seed=seed)
+    return AuditEstimate(labels=len(rows), skipped=skipped, needed=needed, figures=found)
+
+
+def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices and the audit's books
+    pools: Sequence[Pool],
+    models: Sequence[Model | None],
     *,
     strategy: str | QueryStrategy,
     k: int,
@@ -93,10 +94,16 @@ def rank(  # noqa: PLR0913 - one round needs the pool, the model, the choices an
 ) -> Queue:
     """Return the head of the queue.
 
+    A task asks as many questions as there are controls, classes and units in it. Its score for one
+    control is that of its best question; of several controls, the mean of its ranks, since scores
+    of a class, a number and a token do not compare.
+
     Parameters
     ----------
-    model : Model or None
-        None before the first fit: the tasks are then spread over the pool.
+    pools : sequence of Pool
+        The same tasks as each learned control sees them; one at least.
+    models : sequence of Model or None
+        One a pool. Without any, the tasks are spread over the pool.
     strategy : str or QueryStrategy
         Scores the candidates; a name is looked up among `registry.strategies`.
     k : int
@@ -111,14 +118,19 @@ def rank(  # noqa: PLR0913 - one round needs the pool, the model, the choices an
     ------
     UnknownComponent
         No strategy has that name.
+
+    References
+    ----------
+    Reichart et al. (2008), Multi-task active learning for linguistic annotations. ACL.
     """
-    k, rng = max(k, 0), np.random.default_rng(seed)
+    k, rng, pool = max(k, 0), np.random.default_rng(seed), pools[0]
     waiting = np.flatnonzero((pool.serving == Serving.YES) & ~pool.resolved)
-    if model is None:
-        opinion, ranked = None, _spread(pool, waiting, k, rng)
+    if all(model is None for model in models):
+        round_, ranked = None, _spread(pool, waiting, k, rng)
     else:
-        opinion = _score(pool, model, strategy, rng)
-        ranked = _best(opinion, waiting, k, rng)
+        scorer = strategy_named(strategy) if isinstance(strategy, str) else strategy
+        round_ = _judge(pools, models, scorer, rng)
+        ranked = _best(round_, waiting, k, rng)
     rows, is_audit = audit.interleave(
         ranked,
         audit_rows=waiting[np.argsort(pool.u[waiting], kind="stable")],
@@ -127,56 +139,105 @@ def rank(  # noqa: PLR0913 - one round needs the pool, the model, the choices an
         audit_resolved=audit_resolved,
         k=k,
     )
-    otherwise = Reason.COLD_START if opinion is None else Reason.STRATEGY
+    otherwise = Reason.COLD_START if round_ is None else Reason.STRATEGY
     reasons = [Reason.AUDIT if audited else otherwise for audited in is_audit]
-    given_back = _given_back(pool, opinion)[: max(k - len(rows), 0)]
+    given_back = _given_back(pool, round_)[: max(k - len(rows), 0)]
     rows = np.concatenate([rows, given_back])
     return Queue(
         ids=pool.ids[rows],
         rows=rows,
-        scores=np.ones(len(rows)) if opinion is None else opinion.scores[rows],
+        scores=np.ones(len(rows)) if round_ is None else round_.scores[rows],
         reasons=(*reasons, *[Reason.SKIPPED] * len(given_back)),
-        proba=None if opinion is None else opinion.proba[rows],
+        verdicts=tuple(None for _ in pools) if round_ is None else round_.verdicts(rows),
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Opinion:
-    """What a model and a strategy say; `proba` and `scores` have a row for every task."""
+class _Round:
+    """What models and a strategy say of the tasks that may be asked about.
 
-    proba: Floats
-    scores: Floats
+    `scores` has an entry a task of the pool, the opinions one an `asked` task.
+    """
+
     asked: Ints
-    candidates: Candidates
+    X: Features
+    X_labeled: Features
+    scores: Floats
+    opinions: tuple[Opinion | None, ...]
+
+    def verdicts(self, rows: Ints) -> tuple[Any, ...]:
+        places = np.searchsorted(self.asked, rows)
+        return tuple(o.verdicts(places) if o is not None else None for o in self.opinions)
+
+
+def _judge(
+    pools: Sequence[Pool],
+    models: Sequence[Model | None],
+    scorer: QueryStrategy,
+    rng: np.random.Generator,
+) -> _Round:
+    pool = pools[0]
+    asked = np.flatnonzero(pool.serving != Serving.NO)
+    # A task that waits for its second annotator is not a duplicate of itself.
+    done = np.unique(np.concatenate([each.labeled for each in pools]))
+    answered = done[pool.serving[done] == Serving.NO]
+    scaling = scaling_of(pool)
+    X, X_labeled = scaling.apply(pool.X[asked]), scaling.apply(pool.X[answered])
+    opinions = [
+        None if model is None else opine(model, each, asked)
+        for model, each in zip(models, pools, strict=True)
+    ]
+    columns = [
+        _score(opinion, X, X_labeled, scorer, rng) for opinion in opinions if opinion is not None
+    ]
+    own = columns[0] if len(columns) == 1 else np.mean([_ranks(c) for c in columns], axis=0)
+    scores = np.zeros(len(pool.ids))
+    # A row of zeros is the most uncertain of all, and its label would teach the model nothing.
+    scores[asked] = own * (stored_values(X) > 0)
+    return _Round(asked, X, X_labeled, scores, tuple(opinions))
+
+
+def opine(model: Model, pool: Pool, rows: Ints) -> Opinion:
+    """Return what a model says of some tasks of its pool."""
+    if pool.units is None:
+        return model.predict(pool.X[rows])
+    units, starts = pool.units.of(rows)
+    return model.predict(pool.units.X[units], starts)
 
 
 def _score(
-    pool: Pool, model: Model, strategy: str | QueryStrategy, rng: np.random.Generator
-) -> _Opinion:
-    scorer = strategy_named(strategy) if isinstance(strategy, str) else strategy
-    asked = np.flatnonzero(pool.serving != Serving.NO)
-    # A task that waits for its second annotator is not a duplicate of itself.
-    answered = np.flatnonzero((pool.y != UNLABELED) & (pool.serving == Serving.NO))
-    proba = model.predict_proba(pool.X)
-    candidates = Candidates(
-        proba=proba[asked],
-        X=model.weigh(pool.X[asked]),
-        X_labeled=model.weigh(pool.X[answered]),
-        rng=rng,
-    )
-    scores = np.zeros(len(pool.ids))
-    # A row of zeros is the most uncertain of all, and its label would teach the model nothing.
-    scores[asked] = scorer.score(candidates) * (stored_values(candidates.X) > 0)
-    return _Opinion(proba, scores, asked, candidates)
+    opinion: Opinion,
+    X: Features,
+    X_labeled: Features,
+    scorer: QueryStrategy,
+    rng: np.random.Generator,
+) -> Floats:
+    if opinion.questions is None:
+        # Where answers are numbers, spreading over the pool is what no strategy reliably beats.
+        everything = stacked([X, X_labeled])
+        order = spread(
+            everything, X.shape[0], rng=rng, asked=np.arange(X.shape[0], everything.shape[0])
+        )
+        return 1.0 - np.argsort(order) / max(len(order), 1)
+    scores = scorer.score(Candidates(opinion.questions, X, X_labeled, rng))
+    if opinion.starts is None:
+        return scores
+    best = np.zeros(X.shape[0])
+    np.maximum.at(best, np.repeat(np.arange(X.shape[0]), np.diff(opinion.starts)), scores)
+    return best
 
 
-def _best(opinion: _Opinion, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
-    places = np.searchsorted(opinion.asked, waiting)
+def _ranks(scores: Floats) -> Floats:
+    """Return the share of tasks that score no higher, ties alike, in (0, 1]."""
+    return np.asarray(rankdata(scores, method="max") / max(len(scores), 1))
+
+
+def _best(judged: _Round, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
     head = diverse_head(
-        opinion.scores[waiting],
-        opinion.candidates.X[places],
+        judged.scores[waiting],
+        judged.X[np.searchsorted(judged.asked, waiting)],
         k,
-        X_labeled=opinion.candidates.X_labeled,
+        X_labeled=judged.X_labeled,
         rng=rng,
     )
     return waiting[head]
@@ -186,10 +247,10 @@ def _spread(pool: Pool, waiting: Ints, k: int, rng: np.random.Generator) -> Ints
     # Answered tasks take part: their theme is covered, and the themes stay as they were.
     rows = np.union1d(waiting, np.flatnonzero(pool.resolved))
     asked = np.flatnonzero(~np.isin(rows, waiting))
-    return rows[spread(pool.X[rows], k, rng=rng, asked=asked)]
+    return rows[spread(scaling_of(pool).apply(pool.X[rows]), k, rng=rng, asked=asked)]
 
 
-def _given_back(pool: Pool, opinion: _Opinion | None) -> Ints:
+def _given_back(pool: Pool, judged: _Round | None) -> Ints:
     rows = np.flatnonzero(pool.serving == Serving.LAST)
-    first = pool.u[rows] if opinion is None else -opinion.scores[rows]
+    first = pool.u[rows] if judged is None else -judged.scores[rows]
     return rows[np.argsort(first, kind="stable")]

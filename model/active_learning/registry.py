@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,8 @@ from active_learning import featurizers as featurizer_folder
 from active_learning import learners as learner_folder
 from active_learning import strategies as strategy_folder
 from active_learning.errors import InvalidInput, UnknownComponent
-from active_learning.types import Featurizer, Model, QueryStrategy
+from active_learning.protocols import Featurizer, Learner, QueryStrategy, UnitFeaturizer
+from active_learning.types import Kind
 
 
 def discover(package: ModuleType, predicate: Callable[[type], bool]) -> list[type[Any]]:
@@ -56,6 +58,7 @@ def by_name(classes: list[type[Any]]) -> dict[str, type[Any]]:
     return named
 
 
+@cache
 def strategies() -> dict[str, QueryStrategy]:
     """Every query strategy, ready to use, by name."""
     found = by_name(discover(strategy_folder, declares_name))
@@ -76,19 +79,40 @@ def strategy_named(name: str) -> QueryStrategy:
     return known[name]
 
 
+@cache
 def featurizers() -> dict[str, type[Featurizer]]:
     """Every featurizer class, by name."""
-    return by_name(discover(featurizer_folder, declares_name))
+    found = discover(featurizer_folder, lambda member: "object_tags" in vars(member))
+    return by_name(found)
 
 
-def featurizer_for(object_tag: str) -> Featurizer | None:
-    """Return a featurizer for a Label Studio object tag such as ``"Text"``, None without one."""
-    for featurizer in featurizers().values():
-        if object_tag in featurizer.object_tags:
-            return featurizer()
-    return None
+@cache
+def featurizer_of(object_tag: str) -> type[Featurizer] | None:
+    """Return the featurizer of a Label Studio object tag such as ``"Text"``, None without one."""
+    found = [item for item in featurizers().values() if object_tag in item.object_tags]
+    return found[0] if found else None
 
 
-def learners() -> dict[str, type[Model]]:
-    """Every model class that can be fitted and restored, by name."""
-    return by_name(discover(learner_folder, declares_name))
+@cache
+def unit_featurizers() -> dict[str, type[UnitFeaturizer]]:
+    """Every class that cuts a value into units, by name."""
+    found = discover(featurizer_folder, lambda member: "unit_tags" in vars(member))
+    return by_name(found)
+
+
+def unit_featurizer_of(object_tag: str) -> type[UnitFeaturizer] | None:
+    """Return what cuts the values of an object tag into units, None without one."""
+    found = [item for item in unit_featurizers().values() if object_tag in item.unit_tags]
+    return found[0] if found else None
+
+
+@cache
+def learners() -> dict[str, Learner]:
+    """Every learner, ready to use, by name."""
+    found = by_name(discover(learner_folder, lambda member: "kind" in vars(member)))
+    return {name: learner() for name, learner in found.items()}
+
+
+def learner_of(kind: Kind) -> Learner:
+    """Return the learner of one kind of answer."""
+    return next(learner for learner in learners().values() if learner.kind is kind)

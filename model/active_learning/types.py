@@ -1,11 +1,11 @@
-"""The nouns of the core: what goes into a round of active learning and what comes out."""
+"""The nouns of the core: what goes into a round of active learning."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Protocol, TypeAlias
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,17 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 Features: TypeAlias = csr_matrix | NDArray[np.float32]
 
+Labels: TypeAlias = NDArray[Any]
+"""Answers as numbers, see `Pool.y`."""
+
+Answer: TypeAlias = str | frozenset[str] | float | tuple[str | None, ...]
+"""What an annotator said, by `Kind`: a class; a set of them; a number; a class or None a unit."""
+
 UNLABELED = -1
-"""The entry of ``Pool.y`` for a task without a usable label."""
+"""The entry of ``Pool.y`` for what has no usable label."""
+
+OUTSIDE = 0
+"""The entry of ``Pool.y`` for a unit that belongs to no class; class ``i`` is ``i + 1`` there."""
 
 
 class Serving(IntEnum):
@@ -33,6 +42,30 @@ class Serving(IntEnum):
     """Waiting for an annotator."""
 
 
+class Kind(StrEnum):
+    """What an answer to a control is."""
+
+    SINGLE = "single"
+    """One class a task."""
+    MULTIPLE = "multiple"
+    """Any number of classes a task."""
+    NUMBER = "number"
+    """A number a task."""
+    SEQUENCE = "sequence"
+    """One class, or none, for each unit of a task: a token, a window."""
+
+
+class Block(StrEnum):
+    """How the columns of one featurizer are prepared, from the pool they are fitted on."""
+
+    COUNTS = "counts"
+    """Sparse and not negative: weighted by inverse document frequency."""
+    VECTOR = "vector"
+    """A dense embedding: standardised."""
+    NUMBERS = "numbers"
+    """Columns in units of their own: standardised, and an intercept beside them."""
+
+
 class Reason(StrEnum):
     """Why a task stands where it stands in the queue."""
 
@@ -43,8 +76,33 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
+class Units:
+    """The units of all tasks, one below the other.
+
+    Attributes
+    ----------
+    X : (u, d) float32
+        A row of features a unit.
+    starts : (n + 1,) int64
+        Task ``i`` has the units ``starts[i]`` to ``starts[i + 1] - 1``; it may have none.
+    """
+
+    X: Features
+    starts: Ints
+
+    def of(self, tasks: Ints) -> tuple[Ints, Ints]:
+        """Return the unit rows of tasks (by row of the pool), and `starts` among them."""
+        counts = np.diff(self.starts)[tasks]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        offsets = np.repeat(self.starts[tasks] - starts[:-1], counts)
+        return np.arange(starts[-1], dtype=np.int64) + offsets, starts
+
+
+@dataclass(frozen=True, eq=False)
 class Pool:
-    """Every task of a project as arrays, one row a task, rows in ascending task id.
+    """Every task of a project as arrays, as one learned control sees it.
+
+    One row a task, rows in ascending task id.
 
     Attributes
     ----------
@@ -52,38 +110,60 @@ class Pool:
         Task ids.
     X : (n, d) float32, sparse or dense
         Features exactly as the featurizer made them. An unreadable task has a row of zeros.
-    y : (n,) int64
-        Index into `classes`, or `UNLABELED`.
+    y : array
+        The labels, by `kind`. SINGLE: (n,) int64, an index into `classes` or `UNLABELED`.
+        MULTIPLE: (n, k) int8, 0 or 1, a row of `UNLABELED` without a label. NUMBER: (n,) float64,
+        NaN without a label. SEQUENCE: (u,) int64 a unit, `OUTSIDE`, a class plus one, or
+        `UNLABELED`.
     serving : (n,) int8
         A `Serving` value a row.
     resolved : (n,) bool
         True once nobody will be asked again: labelled, or skipped for good. An audit task that is
-        `resolved` with ``y == UNLABELED`` is non-response.
+        `resolved` without a label is non-response.
     u : (n,) uint64
         The audit order: ascending `u` is a fixed uniform order over present and future tasks.
     classes : tuple of str
-        What the label config allows, in its order.
+        What the label config allows, in its order; nothing for NUMBER.
+    kind : Kind
+    blocks : tuple of (Block, int)
+        How many columns of `X` came from which kind of featurizer, in order; nothing: all of them
+        are `Block.COUNTS` if sparse, `Block.VECTOR` if dense.
+    units : Units or None
+        For SEQUENCE only.
     """
 
     ids: Ints
     X: Features
-    y: Ints
+    y: Labels
     serving: NDArray[np.int8]
     resolved: Bools
     u: NDArray[np.uint64]
     classes: tuple[str, ...]
+    kind: Kind = Kind.SINGLE
+    blocks: tuple[tuple[Block, int], ...] = ()
+    units: Units | None = None
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        names = ("X", "y", "serving", "resolved", "u")
-        lengths = {name: int(getattr(self, name).shape[0]) for name in names}
+        lengths = {
+            name: int(getattr(self, name).shape[0]) for name in ("X", "serving", "resolved", "u")
+        }
+        if self.units is None:
+            lengths["y"] = len(self.y)
+        else:
+            lengths["starts"] = len(self.units.starts) - 1
         if any(length != n for length in lengths.values()):
             raise InvalidInput(f"a pool of {n} tasks has arrays of other lengths: {lengths}")
 
-    @property
+    @cached_property
     def labeled(self) -> Ints:
-        """Row numbers that have a label."""
-        return np.flatnonzero(self.y != UNLABELED)
+        """Row numbers of the tasks that have a label."""
+        if self.units is not None:
+            units = np.flatnonzero(self.y != UNLABELED)
+            return np.unique(np.searchsorted(self.units.starts, units, side="right") - 1)
+        if self.kind is Kind.NUMBER:
+            return np.flatnonzero(np.isfinite(self.y))
+        return np.flatnonzero((self.y if self.y.ndim == 1 else self.y[:, 0]) != UNLABELED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +172,11 @@ class Candidates:
 
     Attributes
     ----------
-    proba : (m, k) float
-        Class probabilities, rows sum to 1.
+    proba : (q, k) float
+        A distribution a question, rows sum to 1. A task asks one question, or one a class
+        (`Kind.MULTIPLE`), or one a unit (`Kind.SEQUENCE`).
     X : (m, d)
-        Features of the candidates, rows of unit length.
+        Features of the candidate tasks, rows of unit length.
     X_labeled : (l, d)
         Features of the labelled tasks, rows of unit length.
     rng : numpy.random.Generator
@@ -106,133 +187,3 @@ class Candidates:
     X: Features
     X_labeled: Features
     rng: np.random.Generator
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Accuracy on a set of labels, with its 95 % Wilson interval.
-
-    `basis` says what the labels are: ``"audit"`` (a uniform sample: an honest estimate for the
-    pool) or ``"chosen"`` (all labels, the tasks we chose: not an estimate of anything else).
-    """
-
-    basis: str
-    n: int
-    accuracy: float
-    low: float
-    high: float
-    log_loss: float | None = None
-    recall: Mapping[str, float] = field(default_factory=dict)
-    support: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """A fitted model and what its own labels say about it.
-
-    Attributes
-    ----------
-    model : Model
-        Fitted on all labels.
-    chosen : Figures or None
-        Out-of-fold, on the tasks we chose; None with too few labels to leave some out.
-    out_of_fold : (n, k) float or None
-        Probabilities of each label's task by a model that did not see it, in row order.
-    majority_share : float
-        Share of the most frequent class among the labels.
-    """
-
-    model: Model
-    chosen: Figures | None
-    out_of_fold: Floats | None
-    majority_share: float
-
-    @property
-    def useful(self) -> bool:
-        """Whether the model clearly beats always answering the most frequent class."""
-        return self.chosen is not None and self.chosen.low > self.majority_share
-
-
-@dataclass(frozen=True)
-class AuditEstimate:
-    """The honest estimate of section "audit", or why there is none yet.
-
-    `figures` is None until `needed` audit labels exist. `labels` is |A|: the length of the longest
-    fully resolved prefix of the audit order, skips left out; `skipped` counts those.
-    """
-
-    labels: int
-    skipped: int
-    needed: int
-    figures: Figures | None
-
-
-@dataclass(frozen=True, eq=False)
-class Queue:
-    """The head of the annotation queue, first asked first.
-
-    Attributes
-    ----------
-    ids : (k,) int64
-        Task ids in the order annotators should see them.
-    rows : (k,) int64
-        Their rows in the pool they were ranked from.
-    scores : (k,) float64
-        Acquisition scores in [0, 1], higher = ask first. Informative: the order is `ids`.
-    reasons : tuple of Reason
-        Why each task is where it is.
-    proba : (k, c) float64 or None
-        Class probabilities of the model that ranked them; None at cold start.
-    """
-
-    ids: Ints
-    rows: Ints
-    scores: Floats
-    reasons: tuple[Reason, ...]
-    proba: Floats | None
-
-
-class Featurizer(Protocol):
-    """Turns task values of one kind into rows of features, computed once per task."""
-
-    name: ClassVar[str]
-    version: ClassVar[int]
-    """Raised whenever the same value would get other features: part of the cache key."""
-    object_tags: ClassVar[tuple[str, ...]]
-    """The Label Studio object tags whose values it reads."""
-    n_features: int
-
-    def transform(self, values: Sequence[Any]) -> Features:
-        """Return one float32 row a value, shape ``(len(values), n_features)``."""
-        ...
-
-
-class Model(Protocol):
-    """A fitted, immutable head."""
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """All classes, in the order of the columns of `predict_proba`."""
-        ...
-
-    def predict_proba(self, X: Features) -> Floats:
-        """Return ``(m, k)`` probabilities for features as the featurizer made them."""
-        ...
-
-    def weigh(self, X: Features) -> Features:
-        """Return the rows as the model sees them: weighted and of unit length."""
-        ...
-
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return all state as plain numeric arrays (no objects, no strings)."""
-        ...
-
-
-class QueryStrategy(Protocol):
-    """Scores candidates; higher = ask first."""
-
-    name: ClassVar[str]
-
-    def score(self, candidates: Candidates) -> Floats:
-        """Return ``(m,)`` acquisition scores in [0, 1]."""
-        ...

@@ -98,7 +98,7 @@ class Bench:
         self._report.console.print(f"[dim]{datetime.now(UTC):%H:%M:%S} {what} …[/dim]")
 
 
-def _console() -> Console:
+def console() -> Console:
     # Into a file as into a wide terminal: rich would cut the tables at 80 columns.
     console = Console()
     return console if console.is_terminal else Console(width=WIDTH)
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=SECTIONS, help="may be repeated")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), help="where figures go")
     arguments = parser.parse_args()
-    report, began = Report(_console()), time.monotonic()
+    report, began = Report(console()), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ls-active-bench-") as folder:
         Bench(arguments.quick, set(arguments.only or SECTIONS), Path(folder), report).run()
     seconds = round(time.monotonic() - began)

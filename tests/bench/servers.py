@@ -13,11 +13,14 @@ import httpx
 import numpy as np
 from pydantic import SecretStr
 
-from active_learning import audit, registry
+from active_learning import audit
 from active_learning.types import UNLABELED, Pool, Serving
+from ls_active import label_config
 from ls_active.engine.processes import spawn, stop
+from ls_active.inputs import Inputs
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
+from ls_active.plan import make_plan
 from ls_active.project import Connection
 from ls_active.settings import Settings, as_environment
 from ls_active.stack import ONE_THREAD
@@ -44,10 +47,11 @@ def fit_version(folder: Path, texts: Labelled) -> None:
     """Put a connected project with one model version into a data folder."""
     store = Store(str(folder))
     Connection(UID, adopted=True).save(store)
+    plan = make_plan(label_config.parse(data.LABEL_CONFIG))
     ids = np.arange(1, len(texts) + 1)
     pool = Pool(
         ids=ids,
-        X=registry.featurizers()["text"]().transform([text for text, _ in texts]),
+        X=Inputs(plan).read([{"data": {"text": text}} for text, _ in texts]).X,
         y=np.array([data.CLASSES.index(label) for _, label in texts]),
         serving=np.full(len(texts), Serving.NO, dtype=np.int8),
         resolved=np.ones(len(texts), dtype=np.bool_),
@@ -55,8 +59,8 @@ def fit_version(folder: Path, texts: Labelled) -> None:
         classes=data.CLASSES,
     )
     assert not (pool.y == UNLABELED).any()
-    dataset = Dataset(pool, "benchmark", annotators=1, tied=0, unusable=0)
-    ModelShelf(store, UID).fit(dataset, "text/1/text", 0, "margin")
+    dataset = Dataset((pool,), plan.signature, "benchmark", annotators=1, tied=0, unusable=0)
+    ModelShelf(store, UID).fit(dataset, plan, 0, "margin")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from active_learning.types import Features, Featurizer
+from active_learning.protocols import Featurizer
+from active_learning.types import Features
 
 Check = Callable[[Featurizer, Sequence[Any]], None]
 

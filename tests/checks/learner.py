@@ -9,7 +9,8 @@ import pytest
 
 from active_learning import loop
 from active_learning.errors import InvalidInput
-from active_learning.types import Model, Pool
+from active_learning.outcomes import Model
+from active_learning.types import Pool
 
 Check = Callable[[Callable[[Pool], Model], Pool], None]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from active_learning.errors import InvalidInput
-from active_learning.types import Candidates, Floats, QueryStrategy
+from active_learning.protocols import QueryStrategy
+from active_learning.types import Candidates, Floats
 
 Check = Callable[[QueryStrategy], None]
 

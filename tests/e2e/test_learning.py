@@ -134,4 +134,4 @@ def _set_data(case: Case, task: int, data: dict[str, object]) -> None:
 
 
 def _classes(case: Case) -> list[str]:
-    return list(case.stack.store.manifest(case.uid, case.versions[-1])["classes"])
+    return list(case.stack.store.manifest(case.uid, case.versions[-1])["heads"][0]["classes"])

@@ -57,6 +57,8 @@ class Case:
 
     def add(self, texts: Sequence[Labelled]) -> list[int]:
         """Import tasks and return their ids."""
+        if not texts:
+            return []
         ids = self.client.import_tasks(self.id, [{"data": {"text": text}} for text, _ in texts])
         self.truth |= {task: label for task, (_, label) in zip(ids, texts, strict=True)}
         return ids
@@ -167,7 +169,7 @@ class Case:
         if not self.versions:
             return False
         manifest = self.stack.store.manifest(self.uid, self.versions[-1])
-        return bool(manifest["labels_digest"] == _digest(manifest["classes"], labels))
+        return bool(manifest["labels_digest"] == _digest(manifest["heads"][0]["classes"], labels))
 
     def wait_learned(self, seconds: float = 60) -> dict[int, str]:
         """Wait until all that annotators said is learned and in force; return it."""

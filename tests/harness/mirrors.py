@@ -10,14 +10,22 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from active_learning.errors import Unreadable
+from active_learning.types import Block
+from ls_active.inputs import Inputs, Reading
 from ls_active.label_studio.client import LabelStudioClient
+from ls_active.plan import Input, Plan
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
-from ls_active.sync.reader import Reader, Reading
+from ls_active.sync.reader import Reader
 from ls_active.values import digest_of
 from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.units import Words
 
 COLUMNS = 16
+
+LETTERS = Input("text", "letters", 1, media=False)
+WORDS = Input("text", "words", 1, media=False)
 
 
 class Letters:
@@ -26,14 +34,32 @@ class Letters:
     name: ClassVar[str] = "letters"
     version: ClassVar[int] = 1
     object_tags: ClassVar[tuple[str, ...]] = ("Text",)
+    block: ClassVar[Block] = Block.COUNTS
+    media: ClassVar[bool] = False
     n_features = COLUMNS
 
-    def __init__(self) -> None:
+    def __init__(self, attributes: object = None) -> None:
+        self.attributes = attributes
         self.seen: list[str] = []
 
-    def transform(self, values: Sequence[Any]) -> csr_matrix:
-        self.seen += values
-        return csr_matrix(np.array([row_of(value) for value in values]).reshape(-1, COLUMNS))
+    def parse(self, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise Unreadable("empty text")
+        return value
+
+    def transform(self, parsed: Sequence[Any]) -> csr_matrix:
+        self.seen += parsed
+        return csr_matrix(np.array([row_of(value) for value in parsed]).reshape(-1, COLUMNS))
+
+
+class LetterInputs(Inputs):
+    """Inputs of the one featurizer, and of words where they are asked for."""
+
+    def __init__(self, featurizer: Letters | None = None, *, words: bool = False) -> None:
+        super().__init__(Plan())
+        self.plan = Plan(inputs=(LETTERS,), unit_inputs=(WORDS,) * words)
+        self._featurizers = [featurizer or Letters()]
+        self._cutters = [Words()] * words
 
 
 def row_of(text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
@@ -41,8 +67,14 @@ def row_of(text: str) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.frombuffer(digest_of(text), dtype=np.uint8).astype(np.float32)
 
 
-def open_mirror(folder: Path, key: str = "letters/1/text") -> Mirror:
-    return Mirror(folder, key, COLUMNS)
+def open_mirror(folder: Path, key: str = "letters/1/text", *, words: bool = False) -> Mirror:
+    inputs = LetterInputs(words=words)
+    return Mirror(folder, key, inputs.shape, inputs.unit_shapes)
+
+
+def letters(texts: Sequence[Any], *, words: bool = False) -> Reading:
+    """Return what is read of texts."""
+    return LetterInputs(words=words).read([{"data": {"text": text}} for text in texts])
 
 
 def reader_of(
@@ -50,9 +82,13 @@ def reader_of(
     mirror: Mirror,
     featurizer: Letters | None = None,
     check: Callable[[], None] = lambda: None,
+    *,
+    words: bool = False,
 ) -> Reader:
-    reading = Reading(("text",), featurizer or Letters(), frozenset({"choices"}))
-    return Reader(cast("LabelStudioClient", studio), mirror, 1, reading, check)
+    inputs = LetterInputs(featurizer, words=words)
+    types = frozenset({"choices", "labels"})
+    client = cast("LabelStudioClient", studio)
+    return Reader(client, mirror, 1, inputs, types, check)
 
 
 def sync_of(studio: SimulatedLabelStudio, mirror: Mirror, **parts: Any) -> Sync:

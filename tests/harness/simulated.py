@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LabelStudioUnreachable, NotFoundInLabelStudio
-from ls_active.label_studio.client import Project
+from ls_active.label_studio.client import Project, Task
 from ls_active.label_studio.query import ANNOTATION_FIELDS, Filter, Page, TaskPages
 from tests.harness.effects import Effects
 from tests.harness.simulated_project import SimulatedProject, SimulatedTask, is_valid_host, text_of
@@ -71,6 +72,7 @@ class SimulatedLabelStudio(SimulatedProject):
         self.sent: dict[str, int] = {}
         self.page_cap = 1000
         self.gone = False
+        self.http = SimpleNamespace(authorization=lambda: {"Authorization": "Bearer a token"})
 
     # Projects
 
@@ -123,6 +125,11 @@ class SimulatedLabelStudio(SimulatedProject):
             return Page(shown, len(rows), sum(row.submitted for row in rows), 0, clock)
 
         return TaskPages(fetch, after_id)
+
+    def first_task(self, project_id: int) -> Task | None:
+        self._called("first_task", project_id)
+        first = next(self._matching(()), None)
+        return None if first is None else {"id": first.id, "data": first.data}
 
     def count(self, project_id: int, *filters: Filter) -> int:
         self._called("count", project_id)

@@ -22,6 +22,13 @@ SERVICE = ROOT / "backend" / "ls_active"
 CORE = ROOT / "model" / "active_learning"
 FILES = sorted([*SERVICE.rglob("*.py"), *CORE.rglob("*.py")])
 
+DECODERS = {
+    "featurizers": {"io", "PIL", "soundfile"},
+    "encoders": {"io", "onnx", "onnxruntime", "pathlib"},
+}
+"""What the parts that make sense of a file's bytes may use besides; `encoders` read their weights
+from an installed package."""
+
 MAX_FILE = 300
 MAX_FUNCTION = 60
 
@@ -124,7 +131,8 @@ def test_the_core_is_pure():
     effects = {"asyncio", "io", "logging", "os", "pathlib", "socket", "subprocess", "sys", "time"}
     for path in CORE.rglob("*.py"):
         others = imports(path) - (sys.stdlib_module_names - effects)
-        assert others <= {"active_learning", "numpy", "scipy", "sklearn"}, path.name
+        own = DECODERS.get(path.parent.name, set())
+        assert others - own <= {"active_learning", "numpy", "scipy", "sklearn"}, path.name
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ls_active import label_config, tags
+from ls_active import label_config
 from ls_active.checks import Case, Finding, note, ok, trouble, warning
 from ls_active.checks.mending import mend
 from ls_active.errors import BadLabelConfig
 from ls_active.loop.adoption import SAMPLING
+from ls_active.plan import make_plan
 from ls_active.project import Connection, State
 
 _VERSION = re.compile(r"al-\d+(\.\d+)?")
@@ -142,18 +143,19 @@ def ground_truth_first(case: Case) -> Iterator[Finding]:
 def learnable(case: Case) -> Iterator[Finding]:
     """Check that there is something to learn in the label config; say what is left out."""
     try:
-        plan = tags.plan(label_config.parse(case.project.label_config))
+        plan = make_plan(label_config.parse(case.project.label_config))
     except BadLabelConfig as error:
         yield trouble("label config", str(error), "correct it under Settings > Labeling Interface")
         return
-    if plan.head is None:
+    if not plan.heads:
         yield trouble(
             "label config",
             f"nothing is learned: {plan.reasons}",
-            "add <Choices> on a <Text> under Settings > Labeling Interface",
+            "the README lists what is learned; change it under Settings > Labeling Interface",
         )
         return
-    yield ok("label config", f"{plan.head.control.name!r} is learned")
+    names = ", ".join(repr(head.name) for head in plan.heads)
+    yield ok("label config", f"learned: {names}")
     for left_out in plan.left_out:
         yield note("label config", f"left out: {left_out}")
 

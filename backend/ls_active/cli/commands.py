@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import time
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from ls_active.loop.models import ModelShelf
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings
 from ls_active.store import Store
-from ls_active.web.auth import Guard
+from ls_active.web.auth import Guard, is_loopback
 
 # Running
 
@@ -43,20 +42,13 @@ def work() -> int:
 
 
 def _refuse_an_open_door(settings: Settings, *, insecure: bool) -> None:
-    if insecure or _is_loopback(settings.host) or Guard(settings).closed:
+    if insecure or is_loopback(settings.host) or Guard(settings).closed:
         return
     raise NotConfigured(
         f"listening on {settings.host} lets others in, and nothing guards the service: set "
         "BASIC_AUTH_USER and BASIC_AUTH_PASS, or add --insecure where only Label Studio can reach "
         "this machine"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 # Looking

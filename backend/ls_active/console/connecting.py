@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from ls_active import label_config, options, tags
+from ls_active import label_config, options
 from ls_active.console import show, terminal
 from ls_active.console.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
 from ls_active.console.waiting import NotDone, wait_for
@@ -22,6 +22,7 @@ from ls_active.errors import (
 )
 from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.loop import adoption
+from ls_active.plan import make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings
 from ls_active.store import Store
@@ -105,8 +106,8 @@ def refuse_unlearnable(project: Project) -> None:
         If nothing in its label config is learned. An empty one may still be filled.
     """
     config = label_config.parse(project.label_config)
-    plan = tags.plan(config)
-    if plan.head is None and not config.empty:
+    plan = make_plan(config)
+    if not plan.heads and not config.empty:
         raise BadLabelConfig(
             f"nothing in the label config of {project.title!r} is learned: {plan.reasons}; change "
             "it under Settings > Labeling Interface"

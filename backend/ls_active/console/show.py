@@ -61,7 +61,7 @@ def new_version(number: int, status: ProjectStatus, seconds: float) -> str:
     made = f"al-{number} was made from {status.labels:,} labels in {seconds:.1f} s"
     if status.pinned is not None and status.pinned != number:
         return f"{made}; al-{status.pinned} is held, so the queue stays its own."
-    return f"{made}; {chosen(status.chosen)}. In force: {status.publication}."
+    return f"{made}; {chosen(status.first.get('chosen'))}. In force: {status.publication}."
 
 
 def service(figures: QueueFigures) -> str:
@@ -96,8 +96,9 @@ def _lines(status: ProjectStatus, connection: Connection | None) -> Iterator[tup
     yield "model", _model(status)
     if status.publication:
         yield "queue", f"{status.publication}, {status.askable:,} tasks wait for a label"
-    if status.version:
-        yield "quality", f"{audit(status.audit)}; {chosen(status.chosen)}"
+    for head in status.heads if status.version else ():
+        label = "quality" if len(status.heads) == 1 else f"quality of {head['control']}"
+        yield label, f"{audit(head['audit'])}; {chosen(head['chosen'])}"
     if status.timings:
         yield "last refit", _timings(status.timings)
     yield "told by", _mode(status.mode)
@@ -152,8 +153,8 @@ def audit(estimate: Mapping[str, Any] | None) -> str:
     if figures is None:
         return f"too few random labels ({estimate['labels']}/{estimate['needed']})"
     return (
-        f"{_percent(figures['accuracy'])} ({_percent(figures['low'])} to "
-        f"{_percent(figures['high'])}) on {figures['n']} random tasks"
+        f"{_percent(figures['value'])} ({_percent(figures['low'])} to "
+        f"{_percent(figures['high'])}) {_measure(figures)}on {figures['n']} random tasks"
     )
 
 
@@ -161,7 +162,12 @@ def chosen(figures: Mapping[str, Any] | None) -> str:
     """Say the all-label figure under the only name it deserves."""
     if figures is None:
         return "too few labels to test on the tasks we chose"
-    return f"{_percent(figures['accuracy'])} on the {figures['n']} tasks we chose"
+    return f"{_percent(figures['value'])} {_measure(figures)}on the {figures['n']} tasks we chose"
+
+
+def _measure(figures: Mapping[str, Any]) -> str:
+    """Name what is measured where it is not plain accuracy."""
+    return "" if figures["measure"] == "accuracy" else f"{figures['measure']} "
 
 
 def _percent(share: float) -> str:

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from active_learning import registry
 from active_learning.types import Features
-from ls_active import label_config, tags
+from ls_active import label_config
 from ls_active.demo.annotator import Record
 from ls_active.demo.data import LABEL_CONFIG, Article
+from ls_active.inputs import Inputs
 from ls_active.loop.models import ModelShelf
+from ls_active.plan import make_plan
 from ls_active.store import Store
-from ls_active.values import text_of
 
 EVALUATION_SECONDS = 10.0
 """How long a version waits for its figures, which are computed after it was published."""
@@ -25,11 +25,8 @@ EVALUATION_SECONDS = 10.0
 
 def featurize(articles: Sequence[Article]) -> Features:
     """Return one row of features an article, as the service makes them."""
-    head = tags.plan(label_config.parse(LABEL_CONFIG)).head
-    if head is None:
-        raise AssertionError("the demo's own label config is learned")
-    featurizer = registry.featurizers()[head.featurizer]()
-    return featurizer.transform([text_of({"text": item.text}, head.fields) for item in articles])
+    inputs = Inputs(make_plan(label_config.parse(LABEL_CONFIG)))
+    return inputs.read([{"data": {"text": item.text}} for item in articles]).X
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,8 @@ class Scoreboard:
             labels=record["labels"],
             published_at=record["published_at"],
             accuracy=self._accuracy(record["version"], labelled),
-            audit=evaluation["audit"] if evaluation else None,
-            chosen=manifest["chosen"],
+            audit=evaluation["audits"][0] if evaluation else None,
+            chosen=manifest["heads"][0]["chosen"],
         )
 
     def _accuracy(self, number: int, labelled: Collection[int]) -> float | None:
@@ -122,8 +119,11 @@ class Scoreboard:
         if version is None:
             return None
         rest: NDArray[np.bool_] = ~np.isin(self._ids, list(labelled))
-        best = version.model.predict_proba(self._X).argmax(axis=1)
-        said = np.array(version.model.classes)[best]
+        model = version.models[0]
+        if model is None:
+            return None
+        verdicts = model.predict(self._X).verdicts(np.arange(len(self._ids)))
+        said = np.array([verdict.answer for verdict in verdicts])
         return float((said == self._truth)[rest].mean()) if rest.any() else None
 
 

@@ -220,6 +220,12 @@ class LabelStudioClient(LabelStudioConnections):
 
         return TaskPages(fetch, after_id)
 
+    def first_task(self, project_id: int) -> Task | None:
+        """Return one task with its data, ``None`` in a project without."""
+        params = {"project": project_id, "include": "id,data", "page_size": 1, "resolve_uri": False}
+        found = Page.of(self.http.call("GET", "/api/tasks", params=params)).tasks
+        return found[0] if found else None
+
     def totals(self, project_id: int, *filters: Filter) -> Page:
         """Return how many tasks, annotations and predictions match (and at most one task)."""
         params = {

@@ -97,6 +97,7 @@ class LabelStudioHttp:
             raise LabelStudioUnauthorized(
                 f"the API key has expired or is no token: {NEW_KEY_HINT}"
             ) from error
+        self._wrapper = sdk._client_wrapper
         self._http = sdk._client_wrapper.httpx_client
         self._tokens = sdk._client_wrapper._tokens_client
 
@@ -149,6 +150,23 @@ class LabelStudioHttp:
         if not response.is_success:
             raise _refusal(where, response)
         return response
+
+    def authorization(self) -> dict[str, str]:
+        """Return the header that authorises a request, for files that are fetched elsewhere.
+
+        Raises
+        ------
+        LabelStudioUnauthorized, LabelStudioUnreachable
+            If a fresh token cannot be had.
+        """
+        where = f"{self.url}: renewing the token"
+        try:
+            return {"Authorization": self._wrapper.get_headers()["Authorization"]}
+        except ApiError as error:
+            status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
+            raise _failure(where, status, error.body) from error
+        except (httpx.HTTPError, ValueError) as error:
+            raise LabelStudioUnreachable(f"{where}: {type(error).__name__}") from error
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON of `call`, ``None`` where there is no body."""

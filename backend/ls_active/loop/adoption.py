@@ -14,10 +14,10 @@ from ls_active.errors import LabelStudioRejected
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio import query
 from ls_active.label_studio.client import Project
-from ls_active.loop.publication import Item, Publisher
+from ls_active.loop.publication import Publisher, unasked
+from ls_active.plan import Plan
 from ls_active.project import Connection
 from ls_active.secret import SECRET_HEADER, webhook_secret
-from ls_active.tags import Head
 from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
@@ -99,13 +99,13 @@ class Adoption:
             self.mend_webhook()
         return True
 
-    def adopt(self, project: Project, config: LabelConfig, head: Head) -> None:
+    def adopt(self, project: Project, config: LabelConfig, plan: Plan) -> None:
         """Record what will be overwritten, set sampling and webhook, publish a provisional head."""
         found = {"sampling": project.sampling, "model_version": project.model_version}
         self._change(original=self.connection.original or found, adopted_at=time.time())
         self._set_sampling(project)
         self.mend_webhook()
-        self._publish_provisional(config, head)
+        self._publish_provisional(config, plan)
         self._change(adopted=True)
         logger.info("project %s (%s): adopted", self._shop.uid, project.title)
 
@@ -200,17 +200,14 @@ class Adoption:
             self._shop.check()
             self._shop.client.update_project(self._id, sampling=SAMPLING)
 
-    def _publish_provisional(self, config: LabelConfig, head: Head) -> None:
+    def _publish_provisional(self, config: LabelConfig, plan: Plan) -> None:
         """Publish the audit order of the first page of tasks: an honest queue within seconds."""
         options, _ = self.connection.options(self._shop.settings.options)
         waiting = (query.labeled(False), query.without_skips())
         page = next(self._shop.client.tasks(self._id, filters=waiting, include=("id",)), [])
         ids = [task["id"] for task in page]
         order = audit.uniform_order(self._shop.uid, options.seed, ids).argsort()
-        content = [
-            Item(ids[row], Reason.AUDIT, 0.0, 1 / max(len(head.classes), 1), None, False, [])
-            for row in order[: options.head_size]
-        ]
+        content = [unasked(ids[row], Reason.AUDIT, plan) for row in order[: options.head_size]]
         if content:
             Publisher(self._shop).publish(
                 0, content, config,

@@ -42,13 +42,13 @@ def need_fit(
     force : bool
         Somebody pressed a button.
     """
-    if data.labels < options.min_labels or data.classes_seen < 2:
+    if data.labels < options.min_labels or data.lacking:
         return Need()
     if force:
         return Need("asked for", urgent=True)
     if manifest is None:
         return Need("the first labels", urgent=True)
-    if manifest["classes"] != list(data.pool.classes):
+    if manifest["signature"] != data.signature:
         return Need("the label config changed", urgent=True)
     if manifest["labels_digest"] == data.digest:
         return Need()

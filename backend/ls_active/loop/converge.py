@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from active_learning import registry
-from ls_active import label_config, tags
+from ls_active import label_config
 from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio, PublicationReplaced
+from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.plan import VECTOR, LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
-from ls_active.sync.reader import Reader, Reading
-from ls_active.tags import Plan
-from ls_active.workshop import Workshop
+from ls_active.sync.reader import Reader
+from ls_active.workshop import Workshop, open_media
 
 logger = logging.getLogger(__name__)
 
@@ -68,13 +69,13 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
     adoption = Adoption(shop, connection)
     if not adoption.look_at_backends(at_once=look or connection.backend is None):
         return _without_backend(shop, adoption)
-    config, plan = _read(project)
-    if config is None or plan.head is None:
+    config, plan = _read(shop, project)
+    if config is None or not plan.heads:
         _wait_for_config(shop, project, plan)
         return Result()
     if not adoption.connection.adopted:
         shop.say(State.ADOPTING, "setting sampling, webhook and a first queue")
-        adoption.adopt(project, config, plan.head)
+        adoption.adopt(project, config, plan)
         project = shop.client.project(project.id)
     return _refit(shop, adoption, project, config, plan, force=force)
 
@@ -123,19 +124,27 @@ def _without_backend(shop: Workshop, adoption: Adoption) -> Result:
     return Result(left=True)
 
 
-def _read(project: Project) -> tuple[LabelConfig | None, Plan]:
+def _read(shop: Workshop, project: Project) -> tuple[LabelConfig | None, Plan]:
     try:
         config = label_config.parse(project.label_config)
     except BadLabelConfig as error:
-        return None, Plan(None, (tags.LeftOut("label config", "View", str(error)),))
-    return config, tags.plan(config)
+        return None, Plan(left_out=(LeftOut("label config", "View", str(error)),))
+    return config, make_plan(config, _vector_length(shop, project))
+
+
+def _vector_length(shop: Workshop, project: Project) -> int:
+    """Return how long the ready vectors in the tasks' data are, by the first task; 0 without."""
+    first = shop.client.first_task(project.id) or {}
+    data = first.get("data")
+    vector = data.get(VECTOR) if isinstance(data, Mapping) else None
+    return len(vector) if isinstance(vector, list) else 0
 
 
 def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:
     shop.say(
         State.WAITING,
         f"nothing to learn in the label config: {plan.reasons}",
-        "add <Choices> on a <Text> under Settings > Labeling Interface",
+        "the README lists the tags that are learned; Settings > Labeling Interface",
         title=project.title,
         left_out=tuple(map(str, plan.left_out)),
     )
@@ -150,19 +159,32 @@ def _refit(
     *,
     force: bool,
 ) -> Result:
-    head = plan.head
-    assert head is not None  # noqa: S101 - the caller looked; tells the type checker
-    featurizer = registry.featurizers()[head.featurizer]()
-    key = head.feature_key
+    with open_media(shop.settings, shop.client) as media:
+        return _refit_with(shop, adoption, project, config, Inputs(plan, media), force=force)
+
+
+def _refit_with(
+    shop: Workshop,
+    adoption: Adoption,
+    project: Project,
+    config: LabelConfig,
+    inputs: Inputs,
+    *,
+    force: bool,
+) -> Result:
+    plan = inputs.plan
     contested = adoption.contested(project)
 
     def progress(done: int, total: int) -> None:
         shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
 
-    with Mirror(shop.mirror_folder, key, featurizer.n_features) as mirror:
-        reading = Reading(head.fields, featurizer, frozenset(tags.adapters()))
-        sync = Sync(Reader(shop.client, mirror, project.id, reading, shop.check), progress)
-        subject = Subject(project, config, head, mirror, sync, key, contested)
+    key = f"{plan.feature_key} {sorted(plan.region_types)}"
+    with Mirror(shop.mirror_folder, key, inputs.shape, inputs.unit_shapes) as mirror:
+        reader = Reader(
+            shop.client, mirror, project.id, inputs, plan.region_types, check=shop.check
+        )
+        sync = Sync(reader, progress)
+        subject = Subject(project, config, plan, inputs, mirror, sync, contested)
         refit = Refit(shop, adoption.connection, subject, force=force)
         outcome = _run(refit, adoption)
         facts = _facts(refit.connection, subject, plan, outcome)
@@ -203,12 +225,31 @@ def _facts(
         "version": version.number if version else 0,
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
-        "useful": bool(version and version.useful),
-        "chosen": version.manifest["chosen"] if version else None,
-        "audit": outcome.audit,
+        "heads": _heads(plan, outcome),
         "left_out": tuple(map(str, plan.left_out)),
         "unreadable": subject.mirror.errors(),
     }
+
+
+def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
+    """Return what is known of each control that is learned."""
+    version = outcome.version
+    nothing: Sequence[Any] = [None] * len(plan.heads)
+    audits = outcome.audits or nothing
+    fitted = version.manifest["heads"] if version else [{}] * len(plan.heads)
+    return tuple(
+        {
+            "control": head.name,
+            "tag": head.control.tag,
+            "labels": len(pool.labeled),
+            "useful": fit.get("useful", False),
+            "chosen": fit.get("chosen"),
+            "audit": estimate,
+        }
+        for head, pool, fit, estimate in zip(
+            plan.heads, outcome.data.pools, fitted, audits, strict=True
+        )
+    )
 
 
 def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
@@ -228,10 +269,10 @@ def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, st
             "let the project go on: `ls-active rollback PROJECT --unpin`",
         )
     if outcome.version is None:
-        have = f"{data.labels} labels in {data.classes_seen} classes"
+        few = f"{data.labels} labels; the first model needs {needed}"
         return (
             State.WAITING,
-            f"{have}; the first model needs {needed} labels in 2 classes",
+            data.lacking if data.labels >= needed else few,
             "label the tasks of the queue: press Label All Tasks",
         )
     return State.READY, f"{data.askable} tasks wait for a label", ""

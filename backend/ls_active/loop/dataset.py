@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from active_learning import audit
-from active_learning.types import UNLABELED, Pool, Serving
-from ls_active.sync.mirror import Annotation, Mirror, TaskTable
-from ls_active.tags import Head
+from active_learning.registry import learner_of
+from active_learning.types import Answer, Bools, Features, Ints, Pool, Serving, Units
+from ls_active.inputs import Inputs
+from ls_active.layout import Layout
+from ls_active.loop.consensus import consensus, encode
+from ls_active.plan import Head, Plan
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.rows import Annotation, TaskTable
+
+UNIT_BUDGET = 500_000
+"""Units that are looked at in one run. In a larger pool those of the first tasks in audit order
+are: a uniform sample, which moves on as its tasks are answered."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A pool, and what the labels in it came from.
+    """What each head learns from, and what the labels came from.
 
     Attributes
     ----------
-    pool : Pool
+    pools : tuple of Pool
+        The same tasks as each head of the plan sees them.
+    signature : list
+        Of the plan.
     digest : str
         Changes exactly when a label that is learned from, or the set of classes, does.
     annotators : int
@@ -34,36 +47,53 @@ class Dataset:
         Labelled tasks without a label of today's config: empty, or of another one.
     """
 
-    pool: Pool
+    pools: tuple[Pool, ...]
+    signature: list[Any]
     digest: str
     annotators: int
     tied: int
     unusable: int
 
     @property
-    def labels(self) -> int:
-        """Return how many tasks have a label that is learned from."""
-        return len(self.pool.labeled)
+    def pool(self) -> Pool:
+        """The tasks, whatever is learned of them."""
+        return self.pools[0]
+
+    @cached_property
+    def labeled(self) -> Ints:
+        """Row numbers of the tasks with a label that is learned from."""
+        rows: Ints = np.unique(np.concatenate([pool.labeled for pool in self.pools]))
+        return rows
 
     @property
-    def classes_seen(self) -> int:
-        """Return how many classes have a label."""
-        return len(np.unique(self.pool.y[self.pool.labeled]))
+    def labels(self) -> int:
+        """How many tasks have a label that is learned from."""
+        return len(self.labeled)
+
+    @cached_property
+    def lacking(self) -> str:
+        """What the head that is closest to its first model lacks; nothing: one can be fitted."""
+        missing = [learner_of(pool.kind).lacks(pool) for pool in self.pools]
+        return "" if "" in missing else missing[0]
 
     @property
     def askable(self) -> int:
-        """Return how many tasks wait for an annotator."""
+        """How many tasks wait for an annotator."""
         return int(np.count_nonzero(self.pool.serving == Serving.YES))
 
 
-def load(mirror: Mirror, head: Head, *, uid: str, seed: int, skip_queue: str) -> Dataset:
-    """Build the pool of a project.
+def load(
+    mirror: Mirror, plan: Plan, inputs: Inputs, *, uid: str, seed: int, skip_queue: str
+) -> Dataset:
+    """Build the pools of a project.
 
     Parameters
     ----------
     mirror : Mirror
-    head : Head
-        The control to learn and how to read it.
+    plan : Plan
+        What is learned.
+    inputs : Inputs
+        How the features in the mirror were made.
     uid : str
         The project's full uid; with `seed` it fixes the audit order.
     seed : int
@@ -71,48 +101,108 @@ def load(mirror: Mirror, head: Head, *, uid: str, seed: int, skip_queue: str) ->
         What the project does with skipped tasks, in Label Studio's words.
     """
     table = mirror.table()
-    classes = head.classes
-    place = {name: index for index, name in enumerate(classes)}
-    y = np.full(len(table.ids), UNLABELED, dtype=np.int64)
-    annotators: set[int | None] = set()
-    tied = 0
-    for task, answers in groupby(mirror.annotations(), key=lambda item: item.task):
-        votes = _votes(answers, head)
-        annotators.update(votes)
-        label = consensus(votes)
-        tied += bool(votes) and label is None
-        row = int(np.searchsorted(table.ids, task))
-        if label in place and row < len(y) and table.ids[row] == task:
-            y[row] = place[label]
-    pool = Pool(
+    answers = _Answers(mirror, plan, {int(task): row for row, task in enumerate(table.ids)})
+    whole = _Tasks(
         ids=table.ids,
         X=mirror.features(table.rows),
-        y=y,
         serving=_serving(table, skip_queue),
         resolved=table.is_labeled | (table.skips > 0),
         u=audit.uniform_order(uid, seed, table.ids),
-        classes=classes,
     )
-    unusable = int(np.count_nonzero(table.is_labeled & (y == UNLABELED)))
-    return Dataset(pool, _digest(pool), len(annotators), tied, unusable)
+    pools = tuple(
+        _pool(whole, head, inputs, said, mirror)
+        for head, said in zip(plan.heads, answers.of_head, strict=True)
+    )
+    labeled = np.unique(np.concatenate([pool.labeled for pool in pools]))
+    return Dataset(
+        pools=pools,
+        signature=plan.signature,
+        digest=_digest(pools),
+        annotators=len(answers.annotators),
+        tied=len(answers.tied),
+        unusable=int(np.count_nonzero(np.delete(table.is_labeled, labeled))),
+    )
 
 
-def consensus(votes: Mapping[int | None, str]) -> str | None:
-    """Return the label that most annotators gave, None without a majority of votes or any."""
-    ranking = Counter(votes.values()).most_common(2)
-    if not ranking or (len(ranking) == 2 and ranking[0][1] == ranking[1][1]):
-        return None
-    return ranking[0][0]
+@dataclass(frozen=True, eq=False)
+class _Tasks:
+    """What all heads see alike."""
+
+    ids: Ints
+    X: Features
+    serving: NDArray[np.int8]
+    resolved: Bools
+    u: NDArray[np.uint64]
 
 
-def _votes(annotations: Iterable[Annotation], head: Head) -> dict[int | None, str]:
-    """Return one label an annotator, the latest; those of a ground truth stand alone."""
-    votes: dict[int | None, str] = {}
-    truths: dict[int | None, str] = {}
-    for annotation in sorted(annotations, key=lambda item: item.updated_at):
-        label = None if annotation.skipped else head.read(annotation.result)
-        if label is not None:
-            (truths if annotation.ground_truth else votes)[annotation.annotator] = label
+class _Answers:
+    """What annotators said together, by head and row."""
+
+    def __init__(self, mirror: Mirror, plan: Plan, row_of: Mapping[int, int]) -> None:
+        self.of_head: list[dict[int, Answer]] = [{} for _ in plan.heads]
+        self.annotators: set[int | None] = set()
+        self.tied: set[int] = set()
+        for task, group in groupby(mirror.annotations(), key=lambda item: item.task):
+            if task not in row_of:
+                continue
+            annotations = sorted(group, key=lambda item: item.updated_at)
+            for place, head in enumerate(plan.heads):
+                layout = None if head.units is None else mirror.layout(head.units, task)
+                votes = _votes(annotations, head, layout)
+                self.annotators.update(votes)
+                answer = consensus(head.kind, list(votes.values()))
+                if answer is not None:
+                    self.of_head[place][row_of[task]] = answer
+                elif votes:
+                    self.tied.add(task)
+
+
+def _pool(
+    tasks: _Tasks, head: Head, inputs: Inputs, said: Mapping[int, Answer], mirror: Mirror
+) -> Pool:
+    X, blocks = inputs.view(head, tasks.X)
+    units = None if head.units is None else _units(mirror, head.units, tasks, said)
+    starts = None if units is None else units.starts
+    return Pool(
+        ids=tasks.ids,
+        X=X,
+        y=encode(head.kind, said, len(tasks.ids), head.classes, starts),
+        serving=tasks.serving,
+        resolved=tasks.resolved,
+        u=tasks.u,
+        classes=head.classes,
+        kind=head.kind,
+        blocks=blocks,
+        units=units,
+    )
+
+
+def _units(mirror: Mirror, place: int, tasks: _Tasks, said: Mapping[int, Answer]) -> Units:
+    """Return the units of the labelled tasks, and of as many others as the budget allows."""
+    known = mirror.unit_counts(place)
+    counts = np.array([known.get(int(task), 0) for task in tasks.ids], dtype=np.int64)
+    taken = np.zeros(len(tasks.ids), dtype=np.bool_)
+    taken[list(said)] = True
+    waiting = np.flatnonzero(~taken & (tasks.serving != Serving.NO))
+    waiting = waiting[np.argsort(tasks.u[waiting], kind="stable")]
+    taken[waiting[np.cumsum(counts[waiting]) <= UNIT_BUDGET]] = True
+    rows = np.flatnonzero(taken)
+    found = mirror.units(place, tasks.ids[rows])
+    of_row = np.zeros(len(tasks.ids), dtype=np.int64)
+    of_row[rows] = np.diff(found.starts)
+    return Units(found.X, np.concatenate([[0], np.cumsum(of_row)]).astype(np.int64))
+
+
+def _votes(
+    annotations: Iterable[Annotation], head: Head, layout: Layout | None
+) -> dict[int | None, Answer]:
+    """Return one answer an annotator, the latest; those of a ground truth stand alone."""
+    votes: dict[int | None, Answer] = {}
+    truths: dict[int | None, Answer] = {}
+    for annotation in annotations:
+        answer = None if annotation.skipped else head.read(annotation.result, layout)
+        if answer is not None:
+            (truths if annotation.ground_truth else votes)[annotation.annotator] = answer
     return truths or votes
 
 
@@ -123,9 +213,12 @@ def _serving(table: TaskTable, skip_queue: str) -> NDArray[np.int8]:
     return np.where(table.is_labeled, Serving.NO, waiting).astype(np.int8)
 
 
-def _digest(pool: Pool) -> str:
-    rows = pool.labeled
-    digest = hashlib.sha256("\x00".join(pool.classes).encode())
-    digest.update(pool.ids[rows].tobytes())
-    digest.update(pool.y[rows].tobytes())
+def _digest(pools: Sequence[Pool]) -> str:
+    digest = hashlib.sha256()
+    for pool in pools:
+        rows = pool.labeled
+        digest.update("\x00".join(pool.classes).encode())
+        digest.update(pool.ids[rows].tobytes())
+        labeled = rows if pool.units is None else pool.units.of(rows)[0]
+        digest.update(np.ascontiguousarray(pool.y[labeled]).tobytes())
     return digest.hexdigest()

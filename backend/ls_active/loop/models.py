@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from active_learning import loop
-from active_learning.errors import ActiveLearningError
-from active_learning.types import Model
+from active_learning.errors import ActiveLearningError, NotEnoughLabels
+from active_learning.outcomes import Fit, Model
+from active_learning.types import Kind, Pool
 from ls_active.errors import NotFound, StoreError
 from ls_active.loop.dataset import Dataset
+from ls_active.plan import Head, Plan
 from ls_active.store import Store
 
 logger = logging.getLogger(__name__)
@@ -20,16 +22,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class ModelVersion:
-    """One fit, with what its manifest says."""
+    """One fit of all heads, with what its manifest says.
+
+    `models` has None for a head that cannot be fitted yet.
+    """
 
     number: int
-    model: Model
+    models: tuple[Model | None, ...]
     manifest: Mapping[str, Any]
 
     @property
-    def useful(self) -> bool:
-        """Whether it is clearly better than always answering the most frequent class."""
-        return bool(self.manifest["useful"])
+    def useful(self) -> tuple[bool, ...]:
+        """Of each head, whether it is clearly better than an answer that looks at no task."""
+        return tuple(head["useful"] for head in self.manifest["heads"])
+
+    def answers(self, plan: Plan) -> bool:
+        """Whether it was fitted for what the plan asks, on the features it makes."""
+        same: bool = self.manifest["signature"] == plan.signature
+        return same and self.manifest["features"] == plan.feature_key
 
 
 class ModelShelf:
@@ -96,46 +106,59 @@ class ModelShelf:
     def _read(self, number: int) -> ModelVersion | None:
         try:
             manifest = self._store.manifest(self._uid, number)
-            model = loop.restore(self._store.arrays(self._uid, number), tuple(manifest["classes"]))
-        except (NotFound, StoreError, ActiveLearningError, ValueError) as error:
+            arrays = self._store.arrays(self._uid, number)
+            models = tuple(
+                _restored(place, head, arrays) for place, head in enumerate(manifest["heads"])
+            )
+        except (NotFound, StoreError, ActiveLearningError, ValueError, KeyError) as error:
             logger.warning("project %s: version %d is not usable: %s", self._uid, number, error)
             return None
-        return ModelVersion(number, model, manifest)
+        return ModelVersion(number, models, manifest)
 
     def prune(self, keep: int) -> None:
         """Delete all but the newest `keep` model files and the pinned one; records stay."""
         self._store.prune_versions(self._uid, keep, self.pinned)
 
-    def fit(self, dataset: Dataset, feature_key: str, seed: int, strategy: str) -> ModelVersion:
-        """Fit a new version and save it.
+    def fit(self, dataset: Dataset, plan: Plan, seed: int, strategy: str) -> ModelVersion:
+        """Fit a new version of all heads that can be fitted, and save it.
 
         Raises
         ------
         NotEnoughLabels
-            Before two classes have a label.
+            If none can.
         """
         previous = self.current()
-        same = previous is not None and previous.model.classes == dataset.pool.classes
-        fit = loop.fit(
-            dataset.pool, previous=previous.model if previous and same else None, seed=seed
-        )
+        same = previous is not None and previous.manifest["signature"] == dataset.signature
+        before = previous.models if previous and same else (None,) * len(dataset.pools)
+        fits = [_fit(pool, model, seed) for pool, model in zip(dataset.pools, before, strict=True)]
+        if not any(fits):
+            raise NotEnoughLabels(dataset.lacking)
+        heads = [
+            _describe(head, pool, fit)
+            for head, pool, fit in zip(plan.heads, dataset.pools, fits, strict=True)
+        ]
         manifest = {
             "created_at": time.time(),
-            "classes": list(dataset.pool.classes),
+            "signature": dataset.signature,
+            "heads": heads,
             "labels": dataset.labels,
             "labels_digest": dataset.digest,
             "annotators": dataset.annotators,
             "tasks": len(dataset.pool.ids),
-            "features": feature_key,
+            "features": plan.feature_key,
+            "vector": plan.vector,
             "strategy": strategy,
             "seed": seed,
-            "useful": fit.useful,
-            "majority_share": fit.majority_share,
-            "chosen": asdict(fit.chosen) if fit.chosen else None,
+        }
+        arrays = {
+            f"{place}.{name}": array
+            for place, fit in enumerate(fits)
+            if fit is not None
+            for name, array in fit.model.to_arrays().items()
         }
         number = self._store.claim_version(self._uid)
-        self._store.save_version(self._uid, number, fit.model.to_arrays(), manifest)
-        return ModelVersion(number, fit.model, manifest)
+        self._store.save_version(self._uid, number, arrays, manifest)
+        return ModelVersion(number, tuple(fit.model if fit else None for fit in fits), manifest)
 
     def evaluate(
         self, version: ModelVersion, dataset: Dataset, seed: int, held: Collection[int]
@@ -143,11 +166,42 @@ class ModelShelf:
         """Record the honest estimate of a version fitted on exactly these labels, once."""
         if self._store.evaluation(self._uid, version.number) is not None:
             return
-        estimate = loop.estimate_audit(dataset.pool, model=version.model, seed=seed, held=held)
-        evaluation = {"audit": asdict(estimate), "evaluated_at": time.time()}
+        estimates = [
+            asdict(loop.estimate_audit(pool, model=model, seed=seed, held=held))
+            for pool, model in zip(dataset.pools, version.models, strict=True)
+        ]
+        evaluation = {"audits": estimates, "evaluated_at": time.time()}
         self._store.save_evaluation(self._uid, version.number, evaluation)
 
-    def audit(self, version: ModelVersion) -> Mapping[str, Any] | None:
-        """Return the honest estimate of a version, None while it is not made."""
+    def audits(self, version: ModelVersion) -> list[Mapping[str, Any]] | None:
+        """Return the honest estimate of each head of a version, None while they are not made."""
         evaluation = self._store.evaluation(self._uid, version.number)
-        return evaluation["audit"] if evaluation else None
+        return evaluation["audits"] if evaluation else None
+
+
+def _fit(pool: Pool, previous: Model | None, seed: int) -> Fit | None:
+    try:
+        return loop.fit(pool, previous=previous, seed=seed)
+    except NotEnoughLabels:
+        return None
+
+
+def _describe(head: Head, pool: Pool, fit: Fit | None) -> dict[str, Any]:
+    return {
+        "control": head.name,
+        "tag": head.control.tag,
+        "kind": str(head.kind),
+        "classes": list(head.classes),
+        "labels": len(pool.labeled),
+        "fitted": fit is not None,
+        "useful": fit is not None and fit.useful,
+        "chosen": asdict(fit.chosen) if fit is not None and fit.chosen else None,
+    }
+
+
+def _restored(place: int, head: Mapping[str, Any], arrays: Mapping[str, Any]) -> Model | None:
+    if not head["fitted"]:
+        return None
+    prefix = f"{place}."
+    own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+    return loop.restore(Kind(head["kind"]), own, tuple(head["classes"]))

@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from active_learning.types import Queue, Reason
+from active_learning.outcomes import Queue, Verdict
+from active_learning.types import Reason
 from ls_active.errors import PublicationIncomplete, PublicationReplaced
 from ls_active.label_config import LabelConfig
-from ls_active.tags import Head
+from ls_active.layout import Layout
+from ls_active.plan import Head, Plan
 from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
@@ -58,42 +60,72 @@ def deal(confidences: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Item:
-    """One task of a publication: what we would answer, and why it is asked now."""
+    """One task of a publication: what we would answer, and why it is asked now.
+
+    `prediction` is all that we would answer, `result` what annotators see of it.
+    """
 
     task: int
     reason: Reason
     acquisition: float
     confidence: float
-    label: str | None
-    shown: bool
+    prediction: list[dict[str, Any]]
     result: list[dict[str, Any]]
 
 
-def items(queue: Queue, head: Head, *, prelabels: str, useful: bool) -> list[Item]:
+def unasked(task: int, reason: Reason, plan: Plan, acquisition: float = 0.0) -> Item:
+    """Return a task of which no model says anything: as sure as a guess."""
+    guess = min((1 / max(len(head.classes), 2) for head in plan.heads), default=0.5)
+    return Item(task, reason, acquisition, guess, [], [])
+
+
+def items(
+    queue: Queue,
+    plan: Plan,
+    *,
+    prelabels: str,
+    useful: Sequence[bool],
+    layout: Callable[[int, int], Layout | None],
+) -> list[Item]:
     """Return what a queue's tasks are published with.
 
     A guess is shown only where it helps: never on audit and cold-start tasks, unless the project
-    says ``always``, and only once the model is `useful`.
+    says ``always``, and of a head only once it is `useful`.
+
+    Parameters
+    ----------
+    layout : callable
+        ``layout(input, task)`` says where the units of a task lie.
     """
-    shown = prelabels == "always" or (prelabels == "auto" and useful)
-    return [
-        _item(queue, position, head, shown=shown, force=prelabels == "always")
-        for position in range(len(queue.ids))
-    ]
+    always = prelabels == "always"
+    shown = {
+        head.name: always or (prelabels == "auto" and good)
+        for head, good in zip(plan.heads, useful, strict=False)
+    }
+    found = []
+    for place, (task, reason) in enumerate(zip(queue.ids.tolist(), queue.reasons, strict=True)):
+        acquisition = float(queue.scores[place])
+        verdicts = [
+            (head, said[place])
+            for head, said in zip(plan.heads, queue.verdicts, strict=True)
+            if said
+        ]
+        if not verdicts:
+            found.append(unasked(task, reason, plan, acquisition))
+            continue
+        of_head = {head.name: _regions(head, verdict, task, layout) for head, verdict in verdicts}
+        prediction = [region for regions in of_head.values() for region in regions]
+        seen = always or reason is not Reason.AUDIT
+        result = [r for name, regions in of_head.items() if shown[name] and seen for r in regions]
+        confidence = float(np.mean([verdict.confidence for _, verdict in verdicts]))
+        found.append(Item(task, reason, acquisition, confidence, prediction, result))
+    return found
 
 
-def _item(queue: Queue, position: int, head: Head, *, shown: bool, force: bool) -> Item:
-    task, reason = int(queue.ids[position]), queue.reasons[position]
-    acquisition = float(queue.scores[position])
-    if queue.proba is None:
-        chance = 1.0 / max(len(head.classes), 1)
-        return Item(task, reason, acquisition, chance, None, False, [])
-    best = int(np.argmax(queue.proba[position]))
-    confidence = float(queue.proba[position, best])
-    label = head.classes[best]
-    visible = shown and (force or reason is not Reason.AUDIT)
-    result = head.write(label, confidence) if visible else []
-    return Item(task, reason, acquisition, confidence, label, visible, result)
+def _regions(
+    head: Head, verdict: Verdict, task: int, layout: Callable[[int, int], Layout | None]
+) -> list[dict[str, Any]]:
+    return head.write(verdict, None if head.units is None else layout(head.units, task))
 
 
 class Publisher:
@@ -233,7 +265,7 @@ def _columns(content: Sequence[Item], scores: NDArray[np.float64]) -> dict[str, 
         "scores": [float(score) for score in scores],
         "reasons": [item.reason.value for item in content],
         "acquisition": [item.acquisition for item in content],
-        "answers": [item.label for item in content],
+        "predictions": [item.prediction for item in content],
         "confidences": [item.confidence for item in content],
-        "shown": [item.shown for item in content],
+        "shown": [bool(item.result) for item in content],
     }

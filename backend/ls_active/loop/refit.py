@@ -1,7 +1,7 @@
 """Bring one project to where it should be: sync, fit, publish, evaluate, prune.
 
 Every step looks at what is there and does what is missing. So the whole may be killed at any line
-and run again, and a run with nothing to do costs three small reads.
+and run again, and a run with nothing to do costs four small reads.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from active_learning import loop
-from active_learning.types import Queue
+from active_learning.outcomes import Queue
 from ls_active.errors import LabelStudioRejected
+from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop import agenda, dataset
@@ -24,11 +25,11 @@ from ls_active.loop.audit_books import AuditBooks
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.publication import Publisher, items
+from ls_active.plan import Plan
 from ls_active.project import Connection, ProjectStatus
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import SyncReport
-from ls_active.tags import Head
 from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
@@ -58,23 +59,22 @@ class Outcome:
     published: str = ""
     again_in: float | None = None
     pinned: int | None = None
-    audit: Mapping[str, Any] | None = None
+    audits: list[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
     """One project as just read from Label Studio, and what of it is learned.
 
-    `feature_key` names the features that the mirror holds; `contested` means that somebody else
-    steers the queue for now: publish nothing.
+    `contested` means that somebody else steers the queue for now: publish nothing.
     """
 
     project: Project
     config: LabelConfig
-    head: Head
+    plan: Plan
+    inputs: Inputs
     mirror: Mirror
     sync: Sync
-    feature_key: str
     contested: bool
 
 
@@ -114,7 +114,7 @@ class Refit:
         self._count_what_was_resolved(data)
         newest = self._newest_manifest()
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
-        current = self._current(data)
+        current = self._current()
         publish = self._need_publication(data, record, current)
         left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
         waits = left > 0 and not (fit.urgent or publish.urgent)
@@ -146,7 +146,7 @@ class Refit:
             report=report,
             again_in=again_in,
             pinned=self._shelf.pinned,
-            audit=self._shelf.audit(current) if current else None,
+            audits=self._shelf.audits(current) if current else None,
         )
 
     # What is there
@@ -154,7 +154,8 @@ class Refit:
     def _load(self) -> Dataset:
         return dataset.load(
             self._mirror,
-            self._subject.head,
+            self._subject.plan,
+            self._subject.inputs,
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
@@ -179,16 +180,14 @@ class Refit:
     def _newest_manifest(self) -> Mapping[str, Any] | None:
         """Return what the newest version was made from; None if it is of no use any more."""
         newest = self._shelf.newest()
-        if newest is None or newest.manifest["features"] != self._subject.feature_key:
+        if newest is None or newest.manifest["features"] != self._subject.plan.feature_key:
             return None
         return newest.manifest
 
-    def _current(self, data: Dataset) -> ModelVersion | None:
+    def _current(self) -> ModelVersion | None:
         """Return the version in force, if it answers what the project asks today."""
         current = self._shelf.current()
-        if current is None or current.model.classes != data.pool.classes:
-            return None
-        return current if current.manifest["features"] == self._subject.feature_key else None
+        return current if current is not None and current.answers(self._subject.plan) else None
 
     def _spent(self) -> float:
         timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
@@ -214,14 +213,14 @@ class Refit:
         self._shop.check()
         with self._shop.clock.stage("fit"):
             version = self._shelf.fit(
-                data, self._subject.feature_key, self._options.seed, self._options.strategy
+                data, self._subject.plan, self._options.seed, self._options.strategy
             )
         logger.info(
             "project %s: fitted al-%d on %d labels (%s)",
             self._shop.uid, version.number, data.labels, why,
         )  # fmt: skip
         self._shelf.prune(self._options.keep_models)
-        return self._current(data) if self._shelf.pinned else version
+        return self._current() if self._shelf.pinned else version
 
     def _publish(
         self,
@@ -236,9 +235,10 @@ class Refit:
                 queue = self._rank(data, current, record)
             content = items(
                 queue,
-                self._subject.head,
+                self._subject.plan,
                 prelabels=self._options.prelabels,
-                useful=bool(current and current.useful),
+                useful=current.useful if current else (),
+                layout=self._mirror.layout,
             )
             try:
                 published = self._publisher.publish(
@@ -267,8 +267,8 @@ class Refit:
         resolved = int(np.count_nonzero(data.pool.resolved))
         pause = agenda.pause(self._options, self._spent())
         return loop.rank(
-            data.pool,
-            current.model if current else None,
+            data.pools,
+            current.models if current else [None] * len(data.pools),
             strategy=self._options.strategy,
             k=agenda.head_size(data, record, self._options, now=time.time(), pause=pause),
             epsilon=self._options.audit_share,

@@ -8,76 +8,22 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from active_learning.features import stored_values
+from active_learning.types import Features, Units
 from ls_active.errors import LockLost
-from ls_active.sync.features import EMPTY_ROW, FeatureFile
-
-FORMAT = 2
-"""Raised when a table changes its meaning; a mirror of another format is rebuilt."""
-
-_TABLES = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE tasks (
-    id INTEGER PRIMARY KEY, row INTEGER NOT NULL, digest BLOB, error TEXT, unread INTEGER NOT NULL,
-    updated_at TEXT NOT NULL, is_labeled INTEGER NOT NULL,
-    annotations INTEGER NOT NULL, skips INTEGER NOT NULL);
-CREATE TABLE annotations (
-    id INTEGER PRIMARY KEY, task INTEGER NOT NULL, annotator INTEGER, result TEXT NOT NULL,
-    skipped INTEGER NOT NULL, ground_truth INTEGER NOT NULL,
-    created_at TEXT NOT NULL, updated_at TEXT NOT NULL, lead_time REAL);
-CREATE INDEX annotations_of_task ON annotations (task);
-CREATE TABLE audits (task INTEGER PRIMARY KEY, placed_at REAL NOT NULL);
-"""
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """A task's row without its data."""
-
-    id: int
-    updated_at: str
-    is_labeled: bool
-    annotations: int
-    skips: int
-
-
-@dataclass(frozen=True)
-class Annotation:
-    """One annotation, its result cut down to what a tag can read."""
-
-    id: int
-    task: int
-    annotator: int | None
-    result: list[dict[str, Any]]
-    skipped: bool
-    ground_truth: bool
-    created_at: str
-    updated_at: str
-    lead_time: float | None
-
-
-@dataclass(frozen=True, eq=False)
-class TaskTable:
-    """Every task as columns, in ascending id."""
-
-    ids: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    is_labeled: NDArray[np.bool_]
-    annotations: NDArray[np.int64]
-    skips: NDArray[np.int64]
+from ls_active.inputs import Reading, UnitRows
+from ls_active.layout import Layout
+from ls_active.sync.database import open_database
+from ls_active.sync.features import EMPTY_ROW, open_features
+from ls_active.sync.rows import Annotation, TaskState, TaskTable
 
 
 class Mirror:
@@ -88,9 +34,11 @@ class Mirror:
     folder : Path
         Made when missing.
     feature_key : str
-        Names featurizer, its version and the data fields; another key empties the mirror.
-    n_features : int
-        Columns of a feature row.
+        Names featurizers, their versions and the data fields; another key empties the mirror.
+    shape : (int, bool)
+        Columns of a task's features, and whether they are sparse.
+    unit_shapes : sequence of (int, bool)
+        The same for the units of each unit input.
 
     Raises
     ------
@@ -98,7 +46,13 @@ class Mirror:
         If another process has the mirror open.
     """
 
-    def __init__(self, folder: Path, feature_key: str, n_features: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        feature_key: str,
+        shape: tuple[int, bool],
+        unit_shapes: Sequence[tuple[int, bool]] = (),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._lock = (folder / "lock").open("w")
@@ -107,8 +61,13 @@ class Mirror:
         except BlockingIOError:
             self._lock.close()
             raise LockLost(f"another process is using the mirror in {folder}") from None
-        self._db = self._open(f"{FORMAT}:{feature_key}")
-        self._features = FeatureFile(folder / "features", n_features, self._feature_length())
+        self._db = open_database(folder, feature_key)
+        places = [folder / "features", *(folder / f"units-{n}" for n in range(len(unit_shapes)))]
+        lengths = self._lengths(len(places))
+        self._files = [
+            open_features(*each)
+            for each in zip(places, (shape, *unit_shapes), lengths, strict=True)
+        ]
         with self.transaction():
             pass  # Commits the empty row of a new feature file.
 
@@ -139,11 +98,11 @@ class Mirror:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            rows, nonzeros = self._features.length
-            self.set_note("feature_length", json.dumps([rows, nonzeros]))
+            self.set_note("lengths", json.dumps([file.length for file in self._files]))
         except BaseException:
             self._db.execute("ROLLBACK")
-            self._features.rows, self._features.nonzeros = self._feature_length()
+            for file, length in zip(self._files, self._lengths(len(self._files)), strict=True):
+                file.length = length
             raise
         self._db.execute("COMMIT")
 
@@ -163,17 +122,31 @@ class Mirror:
         pairs = ((unread, task) for task in ids)
         self._db.executemany("UPDATE tasks SET unread = ? WHERE id = ?", pairs)
 
-    def put_features(
-        self, ids: Sequence[int], digests: Sequence[bytes], X: csr_matrix, errors: Mapping[int, str]
-    ) -> None:
-        """Attach one feature row a task; `errors` names those that could not be read."""
-        unreadable = np.array([task in errors for task in ids], dtype=bool)
-        rows = np.where(unreadable, EMPTY_ROW, self._features.append(X))
+    def put_features(self, ids: Sequence[int], digests: Sequence[bytes], read: Reading) -> None:
+        """Attach what was read to tasks; what may be there the next time counts as not read."""
+        there = stored_values(read.X) > 0
+        rows = np.full(len(ids), EMPTY_ROW, dtype=np.int64)
+        rows[there] = self._files[0].append(read.X[np.flatnonzero(there)])
         values = (
-            (int(row), digest, errors.get(task), task)
-            for row, digest, task in zip(rows, digests, ids, strict=True)
+            (row, None if place in read.later else digests[place], read.errors.get(place), task)
+            for place, (row, task) in enumerate(zip(rows.tolist(), ids, strict=True))
         )
         self._db.executemany("UPDATE tasks SET row = ?, digest = ?, error = ? WHERE id = ?", values)
+        for place, units in enumerate(read.units):
+            self._put_units(place, ids, units)
+
+    def _put_units(self, place: int, ids: Sequence[int], units: Sequence[UnitRows | None]) -> None:
+        self._db.executemany(
+            "DELETE FROM units WHERE task = ? AND input = ?", ((task, place) for task in ids)
+        )
+        for task, cut in zip(ids, units, strict=True):
+            if cut is None or not cut.X.shape[0]:
+                continue
+            numbers = self._files[1 + place].append(cut.X)
+            self._db.execute(
+                "INSERT INTO units VALUES (?, ?, ?, ?, ?)",
+                (task, place, int(numbers[0]), len(numbers), cut.layout.to_bytes()),
+            )
 
     def put_annotations(self, task: int, annotations: Iterable[Annotation]) -> None:
         """Replace all annotations of a task."""
@@ -192,8 +165,8 @@ class Mirror:
     def remove(self, ids: Iterable[int]) -> None:
         """Forget tasks and what belongs to them."""
         gone = [(task,) for task in ids]
-        self._db.executemany("DELETE FROM annotations WHERE task = ?", gone)
-        self._db.executemany("DELETE FROM tasks WHERE id = ?", gone)
+        for table, key in (("annotations", "task"), ("units", "task"), ("tasks", "id")):
+            self._db.executemany(f"DELETE FROM {table} WHERE {key} = ?", gone)  # noqa: S608
 
     def place_audits(self, ids: Iterable[int], when: float) -> None:
         """Remember since when tasks are asked as audit tasks; the first time counts."""
@@ -255,9 +228,33 @@ class Mirror:
                 row[0], row[1], row[2], json.loads(row[3]), bool(row[4]), bool(row[5]), *row[6:]
             )
 
-    def features(self, rows: NDArray[np.int64]) -> csr_matrix:
+    def features(self, rows: NDArray[np.int64]) -> Features:
         """Return feature rows by the row numbers of `table`."""
-        return self._features.read(rows)
+        return self._files[0].read(rows)
+
+    def unit_counts(self, place: int) -> dict[int, int]:
+        """Return how many units each task has for one unit input; those without are left out."""
+        query = "SELECT task, count FROM units WHERE input = ?"
+        return dict(self._db.execute(query, (place,)).fetchall())
+
+    def units(self, place: int, ids: Iterable[int]) -> Units:
+        """Return the units of tasks for one unit input, in the order of `ids`."""
+        query = "SELECT first, count FROM units WHERE task = ? AND input = ?"
+        found = [self._db.execute(query, (int(task), place)).fetchone() or (0, 0) for task in ids]
+        first, count = np.array(found, dtype=np.int64).reshape(-1, 2).T
+        starts = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+        rows = np.arange(starts[-1], dtype=np.int64) + np.repeat(first - starts[:-1], count)
+        return Units(self._files[1 + place].read(rows), starts)
+
+    def layout(self, place: int, task: int) -> Layout | None:
+        """Return where the units of a task lie, None where it has none."""
+        query = "SELECT layout FROM units WHERE task = ? AND input = ?"
+        found = self._db.execute(query, (int(task), place)).fetchone()
+        return None if found is None else Layout.from_bytes(found[0])
+
+    def forget_data_to_come(self) -> None:
+        """Read the tasks anew whose file was not there when they were read."""
+        self._db.execute("UPDATE tasks SET unread = 1 WHERE digest IS NULL AND error IS NOT NULL")
 
     def errors(self) -> dict[str, int]:
         """Return how many tasks could not be read, by reason."""
@@ -268,33 +265,6 @@ class Mirror:
         """Return the tasks ever asked as audit tasks, and since when (Unix seconds)."""
         return dict(self._db.execute("SELECT task, placed_at FROM audits").fetchall())
 
-    # Opening
-
-    def _open(self, key: str) -> sqlite3.Connection:
-        database = self._connect()
-        if _key_of(database) != key:
-            # A damaged cache is rebuilt like one that is missing.
-            database.close()
-            shutil.rmtree(self._folder / "features", ignore_errors=True)
-            for path in self._folder.glob("mirror.sqlite3*"):
-                path.unlink()
-            database = self._connect()
-            database.executescript(_TABLES)
-            database.execute("INSERT INTO meta VALUES ('key', ?)", (key,))
-        database.execute("PRAGMA synchronous = NORMAL")
-        return database
-
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._folder / "mirror.sqlite3", isolation_level=None)
-
-    def _feature_length(self) -> tuple[int, int]:
-        rows, nonzeros = json.loads(self.note("feature_length") or "[0, 0]")
-        return rows, nonzeros
-
-
-def _key_of(database: sqlite3.Connection) -> str | None:
-    try:
-        found = database.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
-    except sqlite3.DatabaseError:
-        return None
-    return None if found is None else str(found[0])
+    def _lengths(self, count: int) -> list[list[int]]:
+        known: list[list[int]] = json.loads(self.note("lengths") or "[]")
+        return known or [[0, 0] for _ in range(count)]

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from active_learning.types import Featurizer
+from ls_active.inputs import Inputs
 from ls_active.label_studio import query
 from ls_active.label_studio.client import LabelStudioClient, Project
-from ls_active.sync.mirror import Annotation, Mirror, TaskState
-from ls_active.values import Unreadable, digest_of, text_of
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.rows import Annotation, TaskState
 
 STATE = ("id", "updated_at", "is_labeled", "total_annotations", "cancelled_annotations")
 """What a task's row costs when only its state is wanted: no data, no annotations."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What of a task is learned: fields of its data, and result types of its annotations."""
-
-    fields: tuple[str, ...]
-    featurizer: Featurizer
-    region_types: frozenset[str]
+TRY_AGAIN = 600.0
+"""Seconds between looks for files that were not there, or came too slowly."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,10 @@ class Reader:
     client : LabelStudioClient
     mirror : Mirror
     project_id : int
-    reading : Reading
+    inputs : Inputs
+        Makes features of the tasks' data.
+    region_types : frozenset of str
+        Of the annotations' regions that are kept.
     check : callable
         Called before each page is stored; raises when this worker must stop.
     """
@@ -68,13 +67,15 @@ class Reader:
         client: LabelStudioClient,
         mirror: Mirror,
         project_id: int,
-        reading: Reading,
+        inputs: Inputs,
+        region_types: frozenset[str],
         check: Callable[[], None],
     ) -> None:
         self.mirror = mirror
         self._client = client
         self._project_id = project_id
-        self._reading = reading
+        self._inputs = inputs
+        self._region_types = region_types
         self._check = check
 
     def project(self) -> Project:
@@ -128,37 +129,44 @@ class Reader:
 
     def read_data(self) -> None:
         """Read the data of all tasks whose data is new or may be."""
+        self._try_again()
         for first, last in self.runs(self.mirror.unread()):
             for page in self.pages(query.id_between(first, last), include=("data",)):
-                self._check()
-                with self.mirror.transaction():
-                    self._featurize(page)
+                self._featurize(page)
+
+    def _try_again(self) -> None:
+        """Look now and then for files that were not there."""
+        last = float(self.mirror.note("tried_again") or 0)
+        if time.time() - last > TRY_AGAIN:
+            self.mirror.set_note("tried_again", str(time.time()))
+            self.mirror.forget_data_to_come()
 
     def _featurize(self, page: list[query.Task]) -> None:
-        """Give features to the tasks of a page whose data we have not seen. In a transaction."""
-        known = self.mirror.digests(task["id"] for task in page)
-        ids, digests, texts, errors = [], [], [], {}
-        for task in page:
-            try:
-                text = text_of(task["data"], self._reading.fields)
-            except Unreadable as reason:
-                text, errors[task["id"]] = "", str(reason)
-            digest = digest_of(text)
-            if task["id"] in known and known[task["id"]] != digest:
-                ids.append(task["id"])
-                digests.append(digest)
-                texts.append(text)
-        if ids:
-            X = self._reading.featurizer.transform(texts)
-            self.mirror.put_features(ids, digests, X, errors)
-        self.mirror.set_unread(known, unread=False)
+        """Give features to the tasks of a page whose data we have not seen."""
+        for start in range(0, len(page), self._inputs.at_once):
+            part = page[start : start + self._inputs.at_once]
+            known = self.mirror.digests(task["id"] for task in part)
+            digests = {task["id"]: self._inputs.digest(task["data"]) for task in part}
+            fresh = [
+                task
+                for task in part
+                if task["id"] in known and known[task["id"]] != digests[task["id"]]
+            ]
+            read = self._inputs.read(fresh) if fresh else None
+            self._check()
+            with self.mirror.transaction():
+                if read is not None:
+                    ids = [task["id"] for task in fresh]
+                    self.mirror.put_features(ids, [digests[task] for task in ids], read)
+                self.mirror.set_unread(known, unread=False)
 
     def store(self, page: list[query.Task]) -> None:
         """Store states and features of a page with data, and that it was read."""
         self._check()
         with self.mirror.transaction():
             self.mirror.put_states(map(state_of, page))
-            self._featurize(page)
+        self._featurize(page)
+        with self.mirror.transaction():
             self.mirror.set_note("full", str(page[-1]["id"]))
 
     def put_annotations(self, page: list[query.Task]) -> None:
@@ -197,7 +205,7 @@ class Reader:
             )
 
     def _reads(self, region: Any) -> bool:
-        return isinstance(region, dict) and region.get("type") in self._reading.region_types
+        return isinstance(region, dict) and region.get("type") in self._region_types
 
 
 def state_of(task: query.Task) -> TaskState:

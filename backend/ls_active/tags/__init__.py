@@ -1,105 +1,57 @@
-"""What can be learned: one control tag a file, and which of a label config's controls we learn."""
+"""What can be learned: one control tag a file, which turns its results into answers and back."""
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, ClassVar, Protocol
 
 from active_learning import registry
+from active_learning.outcomes import Verdict
+from active_learning.types import Answer, Kind
 from ls_active.label_config import ControlTag, LabelConfig
+from ls_active.layout import Layout
 
-__all__ = ["Head", "LeftOut", "Plan", "TagAdapter", "adapters", "plan"]
+__all__ = ["TagAdapter", "adapters", "region", "values_of"]
 
 
 class TagAdapter(Protocol):
-    """Turns the answers of one kind of control tag into classes, and back."""
+    """Turns the results of one kind of control tag into answers, and verdicts into results."""
 
     tag: ClassVar[str]
     """The tag as written in a label config, such as ``"Choices"``."""
+    region_type: ClassVar[str]
+    """The `type` of its regions in results, such as ``"choices"``."""
+    compares: ClassVar[bool]
+    """Whether it asks which of two objects; it is then learned from their difference."""
 
     def why_not(self, control: ControlTag, config: LabelConfig) -> str | None:
         """Say why this control is not learned, in words; None: it is."""
         ...
 
-    def classes(self, control: ControlTag) -> tuple[str, ...]:
-        """Return what an annotator may answer, in the order of the config."""
+    def kind(self, control: ControlTag) -> Kind:
+        """Return what an answer is."""
         ...
 
-    def read(self, control: ControlTag, result: Any) -> str | None:
+    def classes(self, control: ControlTag) -> tuple[str, ...]:
+        """Return what an annotator may answer, in the order of the config; nothing for numbers."""
+        ...
+
+    def read(self, control: ControlTag, result: Any, layout: Layout | None) -> Answer | None:
         """Return the answer in one annotation's `result`, None where there is none to learn from.
 
         Never raises: other controls, empty submits, skips, labels the config no longer has and
-        whatever an import put there are not errors.
+        whatever an import put there are not errors. `layout` is there for sequences only.
         """
         ...
 
-    def write(self, control: ControlTag, label: str, proba: float) -> list[dict[str, Any]]:
-        """Return the regions of a prediction; `proba` in [0, 1] becomes the region's score."""
+    def write(
+        self, control: ControlTag, verdict: Verdict, layout: Layout | None
+    ) -> list[dict[str, Any]]:
+        """Return the regions of a prediction; probabilities become their scores."""
         ...
-
-
-@dataclass(frozen=True)
-class Head:
-    """The one control that is learned, and from what.
-
-    Attributes
-    ----------
-    featurizer : str
-        A name of `active_learning.registry.featurizers`.
-    fields : tuple of str
-        Keys of a task's data that the featurizer reads, in the order of `toName`.
-    """
-
-    control: ControlTag
-    adapter: TagAdapter
-    featurizer: str
-    fields: tuple[str, ...]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """What an annotator may answer, in the order of the config."""
-        return self.adapter.classes(self.control)
-
-    @property
-    def feature_key(self) -> str:
-        """Names the features: any change of how they are made, or from what, changes it."""
-        version = registry.featurizers()[self.featurizer].version
-        return f"{self.featurizer}/{version}/{'+'.join(self.fields)}"
-
-    def read(self, result: Any) -> str | None:
-        """Return the answer in one annotation's `result`; see `TagAdapter.read`."""
-        return self.adapter.read(self.control, result)
-
-    def write(self, label: str, proba: float) -> list[dict[str, Any]]:
-        """Return the regions of a prediction; see `TagAdapter.write`."""
-        return self.adapter.write(self.control, label, proba)
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A control that is not learned, and why."""
-
-    name: str
-    tag: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"<{self.tag} name={self.name!r}>: {self.why}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What we learn of a label config, and what we do not."""
-
-    head: Head | None
-    left_out: tuple[LeftOut, ...]
-
-    @property
-    def reasons(self) -> str:
-        """One line for whoever must change the config, when there is no head."""
-        return "; ".join(str(item) for item in self.left_out) or "it asks nothing yet"
 
 
 @cache
@@ -109,50 +61,25 @@ def adapters() -> dict[str, TagAdapter]:
     return {adapter.tag.lower(): adapter() for adapter in found}
 
 
-def plan(config: LabelConfig) -> Plan:
-    """Choose the first control that can be learned."""
-    head: Head | None = None
-    left_out = []
-    for control in config.controls:
-        outcome = _head_or_reason(control, config)
-        if isinstance(outcome, str):
-            left_out.append(LeftOut(control.name, control.tag, outcome))
-        elif head is None:
-            head = outcome
-        else:
-            why = f"this version learns one control a project: {head.control.name!r}"
-            left_out.append(LeftOut(control.name, control.tag, why))
-    return Plan(head, tuple(left_out))
+def values_of(control: ControlTag, result: Any, kind: str) -> Iterator[Any]:
+    """Yield ``value`` of each region that a control made, as far as it is an object with `kind`."""
+    for item in result if isinstance(result, list) else []:
+        if isinstance(item, dict) and item.get("from_name") == control.name:
+            value = item.get("value")
+            if isinstance(value, dict) and kind in value:
+                yield value
 
 
-def _head_or_reason(control: ControlTag, config: LabelConfig) -> Head | str:
-    adapter = adapters().get(control.tag.lower())
-    if adapter is None:
-        return f"not learned by this version: {control.tag} (it learns {_known()})"
-    why = adapter.why_not(control, config)
-    if why:
-        return f"not learned by this version: {why}"
-    return _with_inputs(control, adapter, config)
-
-
-def _with_inputs(control: ControlTag, adapter: TagAdapter, config: LabelConfig) -> Head | str:
-    """Find what the control is asked about; one modality a head."""
-    fields, featurizers = [], set()
-    for name in control.to_names:
-        shown = config.object.get(name)
-        featurizer = registry.featurizer_for(shown.tag) if shown else None
-        if shown is None or featurizer is None:
-            return f"not learned by this version: it asks about {shown.tag if shown else name!r}"
-        if shown.field is None:
-            return f'{name!r} does not show one field of the task\'s data (value="$field")'
-        if shown.attribute("valueType").lower() == "url":
-            return f'not learned by this version: {name!r} is loaded from a URL (valueType="url")'
-        fields.append(shown.field)
-        featurizers.add(featurizer.name)
-    if len(featurizers) != 1:
-        return f"not learned by this version: it asks about {len(featurizers)} kinds of data"
-    return Head(control, adapter, featurizers.pop(), tuple(fields))
-
-
-def _known() -> str:
-    return ", ".join(sorted(adapter.tag for adapter in adapters().values()))
+def region(
+    control: ControlTag, kind: str, value: dict[str, Any], share: float, *, place: object = ""
+) -> dict[str, Any]:
+    """Return one region of a prediction; `place` tells those of one control apart."""
+    return {
+        "id": hashlib.sha256(f"{control.name}{place}".encode()).hexdigest()[:10],
+        "from_name": control.name,
+        "to_name": control.to_names[0],
+        "type": kind,
+        "value": value,
+        # Sums of probabilities stray beyond 1 by a rounding error.
+        "score": min(max(float(share), 0.0), 1.0),
+    }

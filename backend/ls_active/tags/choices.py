@@ -1,67 +1,85 @@
-"""`<Choices>` with one answer a task."""
+"""`<Choices>`: one answer a task, or any number of them."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from ls_active.label_config import CONDITIONS, ControlTag, LabelConfig
+from active_learning.outcomes import Verdict
+from active_learning.types import Answer, Kind
+from ls_active.label_config import ControlTag, LabelConfig
+from ls_active.layout import Layout
+from ls_active.tags import region, values_of
+
+MODES = {"single": Kind.SINGLE, "single-radio": Kind.SINGLE, "multiple": Kind.MULTIPLE}
+
+SEPARATOR = " / "
+"""Between the parts of a nested choice, in the name of its class."""
 
 
 class ChoicesAdapter:
-    """One class a task: ``choice="single"`` (the default) or ``"single-radio"``."""
+    """One class a task (``choice="single"``, the default), or a set of them (``"multiple"``).
+
+    With ``allowNested`` a class is a path. Label Studio's import drops predictions of such paths:
+    they order the queue, and nothing is filled in.
+    """
 
     tag: ClassVar[str] = "Choices"
+    region_type: ClassVar[str] = "choices"
+    compares: ClassVar[bool] = False
 
     def why_not(self, control: ControlTag, config: LabelConfig) -> str | None:  # noqa: ARG002
         """Say why this control is not learned; None: it is."""
         mode = control.attribute("choice") or "single"
-        if mode not in {"single", "single-radio"}:
-            return f"several answers (choice={mode!r})"
-        for name in ("perRegion", "perItem", "allowNested"):
-            if control.has(name):
-                return f'{name}="true"'
-        for name in CONDITIONS:
-            if control.attribute(name):
-                return f"shown only sometimes ({name}={control.attribute(name)!r})"
-        if control.dynamic:
-            return "its choices come from the task's data"
-        if len(control.labels) < 2:
-            return f"it has {len(control.labels)} choices; two are needed"
-        return None
+        if mode not in MODES:
+            return f"choice={mode!r} (it learns {', '.join(MODES)})"
+        names = self.classes(control)
+        if len(names) < 2:
+            return f"it has {len(names)} choices; two are needed"
+        return "two of its choices have the same name" if len(set(names)) < len(names) else None
+
+    def kind(self, control: ControlTag) -> Kind:
+        """Return what an answer is."""
+        return MODES[control.attribute("choice") or "single"]
 
     def classes(self, control: ControlTag) -> tuple[str, ...]:
-        """Return the choices, as results spell them."""
-        return control.labels
+        """Return the choices, as results spell them; those within others only where they show."""
+        nested = control.has("allowNested")
+        return tuple(SEPARATOR.join(path) for path in control.paths if nested or len(path) == 1)
 
-    def read(self, control: ControlTag, result: Any) -> str | None:
-        """Return the choice of one annotation; two different ones say nothing."""
-        regions = result if isinstance(result, list) else []
-        answers = {
-            choice
-            for region in regions
-            if isinstance(region, dict) and region.get("from_name") == control.name
-            for choice in _choices(region.get("value"))
-        }
-        return answers.pop() if len(answers) == 1 and answers <= set(control.labels) else None
+    def read(self, control: ControlTag, result: Any, layout: Layout | None) -> Answer | None:  # noqa: ARG002
+        """Return the choice of one annotation; two different ones of a single say nothing."""
+        said = list(values_of(control, result, "choices"))
+        known = set(self.classes(control))
+        answers = {choice for value in said for choice in _choices(value["choices"])}
+        if self.kind(control) is Kind.MULTIPLE:
+            # Where one must be chosen, no region at all is another control's annotation.
+            empty = not said and control.has("required")
+            return None if empty or not answers <= known else frozenset(answers)
+        return answers.pop() if len(answers) == 1 and answers <= known else None
 
-    def write(self, control: ControlTag, label: str, proba: float) -> list[dict[str, Any]]:
-        """Return the one region that says `label`."""
-        return [
-            {
-                "id": hashlib.sha256(control.name.encode()).hexdigest()[:10],
-                "from_name": control.name,
-                "to_name": control.to_names[0],
-                "type": "choices",
-                "value": {"choices": [label]},
-                # Sums of probabilities stray beyond 1 by a rounding error.
-                "score": min(max(float(proba), 0.0), 1.0),
-            }
-        ]
+    def write(
+        self,
+        control: ControlTag,
+        verdict: Verdict,
+        layout: Layout | None,  # noqa: ARG002
+    ) -> list[dict[str, Any]]:
+        """Return the one region that says the verdict, none for an empty set."""
+        if control.has("allowNested"):
+            return []
+        answer, names = verdict.answer, self.classes(control)
+        wanted = {answer} if isinstance(answer, str) else answer
+        assert isinstance(wanted, set | frozenset)  # noqa: S101 - `kind` said so
+        chosen = [name for name in names if name in wanted]
+        if not chosen and control.has("required"):
+            chosen = [max(zip(verdict.shares, names, strict=True))[1]]
+        value = {"choices": chosen}
+        return [region(control, "choices", value, verdict.confidence)] if chosen else []
 
 
-def _choices(value: Any) -> list[str]:
-    chosen = value.get("choices") if isinstance(value, dict) else None
-    return (
-        [choice for choice in chosen if isinstance(choice, str)] if isinstance(chosen, list) else []
-    )
+def _choices(said: Any) -> Iterable[str]:
+    for choice in said if isinstance(said, list) else []:
+        if isinstance(choice, str):
+            yield choice
+        elif isinstance(choice, list) and choice:
+            yield SEPARATOR.join(map(str, choice))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
+import ipaddress
 from collections.abc import Mapping
 
 from ls_active.errors import Unauthorized
@@ -112,3 +113,11 @@ def _basic_credentials(header: str) -> bytes:
 def _same(given: str, expected: str) -> bool:
     # compare_digest refuses non-ASCII text, and a header may hold any.
     return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

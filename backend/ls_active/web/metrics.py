@@ -132,7 +132,7 @@ def _publication_number(project: ProjectStatus) -> float | None:
 
 def _audit_figure(key: str) -> Callable[[ProjectStatus], float | None]:
     def read(project: ProjectStatus) -> float | None:
-        figures = (project.audit or {}).get("figures") or {}
+        figures = (project.first.get("audit") or {}).get("figures") or {}
         return figures.get(key)
 
     return read
@@ -147,7 +147,10 @@ _PROJECT_GAUGES: dict[str, tuple[str, Callable[[ProjectStatus], float | None]]] 
         _publication_number,
     ),
     "updated_timestamp_seconds": ("When a job last reported.", lambda project: project.updated_at),
-    "audit_accuracy": ("Estimated accuracy on random tasks.", _audit_figure("accuracy")),
+    "audit_accuracy": (
+        "Estimated accuracy (or what stands for it) on random tasks.",
+        _audit_figure("value"),
+    ),
     "audit_accuracy_low": ("Its lower 95 % bound.", _audit_figure("low")),
     "audit_accuracy_high": ("Its upper 95 % bound.", _audit_figure("high")),
 }

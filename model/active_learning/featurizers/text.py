@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from numbers import Number
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, hstack, vstack
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils import murmurhash3_32
+
+from active_learning.errors import Unreadable
+from active_learning.types import Block
 
 MAX_CHARACTERS = 100_000
 """How much of a text is read, from its start: some 40 pages, and a 50 MB log costs no more."""
@@ -47,9 +51,11 @@ class TextFeaturizer:
     name: ClassVar[str] = "text"
     version: ClassVar[int] = 1
     object_tags: ClassVar[tuple[str, ...]] = ("Text",)
+    block: ClassVar[Block] = Block.COUNTS
+    media: ClassVar[bool] = False
     n_features = 2 * HALF
 
-    def __init__(self) -> None:
+    def __init__(self, attributes: Mapping[str, str] = MappingProxyType({})) -> None:  # noqa: ARG002
         self._words = HashingVectorizer(
             ngram_range=(1, 2),
             n_features=HALF,
@@ -59,13 +65,26 @@ class TextFeaturizer:
             alternate_sign=False,
         )
 
-    def transform(self, values: Sequence[Any]) -> csr_matrix:
-        """Return one float32 row a value, shape ``(len(values), n_features)``.
+    def parse(self, value: Any) -> str:
+        """Return the text; numbers are read as they print.
 
-        Numbers are read as they print. What is neither text nor number has a row of zeros.
+        Raises
+        ------
+        Unreadable
+            It is neither text nor number, or nothing but white space.
         """
+        if not isinstance(value, str | Number):
+            raise Unreadable(f"must be text, got {type(value).__name__}")
+        # JSON can carry half of a surrogate pair, which no hash function accepts.
+        text = str(value)[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+        if not text.strip():
+            raise Unreadable("empty text")
+        return text
+
+    def transform(self, parsed: Sequence[str]) -> csr_matrix:
+        """Return one float32 row a text, shape ``(len(parsed), n_features)``."""
         empty = csr_matrix((0, self.n_features), dtype=np.float32)
-        return vstack([empty, *map(self._hash, _chunks(values))], format="csr")
+        return vstack([empty, *map(self._hash, _chunks(parsed))], format="csr")
 
     def _hash(self, texts: list[str]) -> csr_matrix:
         counts = hstack([self._words.transform(texts), _characters(texts)], format="csr")
@@ -106,19 +125,10 @@ def _hashed(word: str) -> NDArray[np.int32]:
 _remembered = lru_cache(maxsize=CACHED_WORDS)(_hashed)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, Number):
-        return str(value)
-    if not isinstance(value, str):
-        return ""
-    # JSON can carry half of a surrogate pair, which no hash function accepts.
-    return value[:MAX_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[list[str]]:
+def _chunks(texts: Sequence[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     characters = 0
-    for text in map(_text, values):
+    for text in texts:
         chunk.append(text)
         characters += len(text)
         if characters >= CHUNK_CHARACTERS:

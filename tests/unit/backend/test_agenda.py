@@ -30,11 +30,15 @@ def data(y=(0, 1, -1, -1), serving=(N, N, Y, Y), digest="new") -> Dataset:
         u=np.arange(n, dtype=np.uint64),
         classes=CLASSES,
     )
-    return Dataset(pool, digest, annotators=1, tied=0, unusable=0)
+    return Dataset((pool,), signature(), digest, annotators=1, tied=0, unusable=0)
+
+
+def signature(*classes: str) -> list:
+    return [["topic", "single", list(classes or CLASSES)]]
 
 
 def manifest(**changes: object) -> dict:
-    return {"classes": list(CLASSES), "labels": 2, "labels_digest": "old", **changes}
+    return {"signature": signature(), "labels": 2, "labels_digest": "old", **changes}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +54,8 @@ def manifest(**changes: object) -> dict:
         (data(), manifest(), {"retrain_after": 2}, Need()),
         (data(), manifest(labels=0), {"retrain_after": 2}, Need("2 new labels")),
         (data(), manifest(labels_digest="new"), {}, Need()),
-        (data(), manifest(classes=["cat"]), {}, Need("the label config changed", urgent=True)),
-        (data(), manifest(classes=["dog", "cat"], labels_digest="new"), {},
+        (data(), manifest(signature=signature("cat")), {}, Need("the label config changed", urgent=True)),
+        (data(), manifest(signature=signature("dog", "cat"), labels_digest="new"), {},
          Need("the label config changed", urgent=True)),
     ],
 )  # fmt: skip

@@ -269,7 +269,15 @@ def _say(store: Store, state: State, detail: str = "", remedy: str = "") -> None
     ProjectStatus.load(store, UID).now(state, detail, remedy).save(store)
 
 
-FIGURES = {"basis": "audit", "n": 30, "accuracy": 0.8, "low": 0.63, "high": 0.905}
+FIGURES = {
+    "basis": "audit", "n": 30, "value": 0.8, "low": 0.63, "high": 0.905, "measure": "accuracy",
+}  # fmt: skip
+HEAD = {
+    "control": "topic",
+    "useful": True,
+    "chosen": {**FIGURES, "basis": "chosen", "n": 40, "value": 0.95},
+    "audit": {"labels": 9, "skipped": 0, "needed": 30, "figures": None},
+}
 
 
 def text_of(status: ProjectStatus, connection: Connection | None = None) -> str:
@@ -295,10 +303,8 @@ class TestStatus:
             publication="al-7.9",
             pinned=7,
             strategy="margin",
-            useful=True,
+            heads=(HEAD,),
             timings={"sync": 0.25, "fit": 0.5},
-            chosen={**FIGURES, "basis": "chosen", "n": 40, "accuracy": 0.95},
-            audit={"labels": 9, "skipped": 0, "needed": 30, "figures": None},
             left_out=("<Rating name='r'>: not learned",),
             unreadable={"empty text": 3},
             warnings=("2 tasks are tied",),
@@ -325,6 +331,15 @@ class TestStatus:
     def test_the_estimate_comes_with_its_interval(self):
         estimate = {"labels": 30, "skipped": 0, "needed": 30, "figures": FIGURES}
         assert show.audit(estimate) == "80 % (63 % to 90 %) on 30 random tasks"
+
+    def test_of_several_controls_each_has_its_own_figures(self):
+        error = {**FIGURES, "n": 31, "value": 0.25, "measure": "agreement"}
+        other = {"control": "stars", "useful": False, "chosen": None}
+        other |= {"audit": {"labels": 31, "skipped": 0, "needed": 30, "figures": error}}
+        text = text_of(ProjectStatus(UID, version=7, heads=(HEAD, other)))
+        assert "quality of topic" in text
+        assert "quality of stars" in text
+        assert "25 % (63 % to 90 %) agreement on 31 random tasks" in text
 
     def test_figures_on_chosen_tasks_are_never_called_accuracy(self):
         assert "tasks we chose" in show.chosen({**FIGURES, "basis": "chosen"})

@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ls_active.sync.features import FeatureFile
-from ls_active.sync.mirror import Mirror
+from ls_active.sync import database, features
 from tests.harness.effects import Effects, Killed
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def effects() -> Iterator[Callable[[Effects], None]]:
     """Make every commit of a mirror and every write of features an effect; return what counts."""
     counted = [Effects()]
-    write_features = FeatureFile._write
+    write_features = features.write
 
     class Watched(sqlite3.Connection):
         def execute(self, sql, *values):  # type: ignore[override]
@@ -44,20 +43,20 @@ def effects() -> Iterator[Callable[[Effects], None]]:
             with counted[0](f"mirror {sql[:40]} {values}"):
                 return super().execute(sql, *values)
 
-    def connect(mirror: Mirror) -> sqlite3.Connection:
-        path = mirror._folder / "mirror.sqlite3"
+    def connect(folder: Path) -> sqlite3.Connection:
+        path = folder / "mirror.sqlite3"
         return sqlite3.connect(path, isolation_level=None, factory=Watched)
 
-    def write(file, name, values, position):
-        with counted[0](f"features {name}"):
-            write_features(file, name, values, position)
+    def write(path, values, position):
+        with counted[0](f"features {path.name}"):
+            write_features(path, values, position)
 
     def count_with(effects: Effects) -> None:
         counted[0] = effects
 
     with quick(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Mirror, "_connect", connect)
-        patch.setattr(FeatureFile, "_write", write)
+        patch.setattr(database, "_connect", connect)
+        patch.setattr(features, "write", write)
         gc.freeze()  # What is there already need not be looked through at every death.
         yield count_with
         gc.unfreeze()

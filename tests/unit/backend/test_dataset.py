@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from active_learning.types import UNLABELED, Serving
-from ls_active import label_config, tags
+from ls_active import label_config
 from ls_active.loop import dataset
-from ls_active.loop.dataset import consensus
-from tests.harness.mirrors import open_mirror, sync_of
+from ls_active.plan import make_plan
+from tests.harness.mirrors import LetterInputs, open_mirror, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 
-HEAD = tags.plan(label_config.parse(CONFIG)).head
+PLAN = make_plan(label_config.parse(CONFIG))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,12 +29,16 @@ def studio():
 
 @pytest.fixture
 def load(studio, tmp_path):
-    def read(head=HEAD, skip_queue="REQUEUE_FOR_OTHERS"):
+    def read(plan=PLAN, skip_queue="REQUEUE_FOR_OTHERS"):
         with open_mirror(tmp_path) as mirror:
             sync_of(studio, mirror).run()
-            return dataset.load(mirror, head, uid=UID, seed=0, skip_queue=skip_queue)
+            return load_from(mirror, plan, skip_queue)
 
     return read
+
+
+def load_from(mirror, plan=PLAN, skip_queue="REQUEUE_FOR_OTHERS"):
+    return dataset.load(mirror, plan, LetterInputs(), uid=UID, seed=0, skip_queue=skip_queue)
 
 
 def labels(data) -> dict[int, str]:
@@ -88,12 +90,6 @@ class TestConsensus:
         row["result"][0]["from_name"] = "mood"
         assert labels(load()) == {}
 
-    @given(st.dictionaries(st.integers(), st.sampled_from("abc")))
-    def test_is_what_more_people_said_than_anything_else(self, votes):
-        voices = list(votes.values())
-        best = {label for label in voices if voices.count(label) == max(map(voices.count, voices))}
-        assert consensus(votes) == (best.pop() if len(best) == 1 else None)
-
 
 class TestThePool:
     def test_lists_tasks_by_id_with_classes_of_the_config(self, studio, load):
@@ -102,13 +98,15 @@ class TestThePool:
         assert data.pool.classes == ("cat", "dog")
         assert data.pool.y.tolist() == [UNLABELED] * 6
         assert data.pool.X.shape[0] == 6
-        assert (data.labels, data.classes_seen, data.askable, data.annotators) == (0, 0, 6, 0)
+        assert (data.labels, data.askable, data.annotators) == (0, 6, 0)
+        assert "needs at least 2 labels in 2 classes" in data.lacking
 
     def test_of_an_empty_project(self, tmp_path):
         with open_mirror(tmp_path) as mirror:
             sync_of(SimulatedLabelStudio(), mirror).run()
-            data = dataset.load(mirror, HEAD, uid=UID, seed=0, skip_queue="")
-        assert (data.labels, data.classes_seen, data.askable) == (0, 0, 0)
+            data = load_from(mirror, skip_queue="")
+        assert (data.labels, data.askable) == (0, 0)
+        assert "needs at least 2 labels" in data.lacking
 
     def test_a_half_labelled_task_waits_and_teaches(self, studio, load):
         studio.annotate(1, "cat", 1)
@@ -156,8 +154,8 @@ class TestTheDigest:
         studio.annotate(2, "cat")
         digests.append(load().digest)
         config = CONFIG.replace("</Choices>", '<Choice value="horse"/></Choices>')
-        wider = tags.plan(label_config.parse(config)).head
-        digests.append(load(head=wider).digest)
+        wider = make_plan(label_config.parse(config))
+        digests.append(load(plan=wider).digest)
         assert len(set(digests)) == 5
 
     def test_stays_when_nothing_is_learned_from_what_changed(self, studio, load):

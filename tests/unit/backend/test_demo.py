@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from active_learning import loop
 from active_learning.types import UNLABELED, Pool, Serving
-from ls_active import label_config, tags
+from ls_active import label_config
 from ls_active.console.waiting import NotDone
 from ls_active.demo import data as demo_data
 from ls_active.demo import report as demo_report
@@ -23,6 +22,9 @@ from ls_active.demo import service as demo_service
 from ls_active.demo.annotator import Order, ScriptedAnnotator, Served, keep_order
 from ls_active.demo.score import Retrain, Scoreboard, featurize
 from ls_active.errors import NotConfigured
+from ls_active.loop.dataset import Dataset
+from ls_active.loop.models import ModelShelf
+from ls_active.plan import make_plan
 from ls_active.store import Store
 
 UID = "1.1795351743"
@@ -38,6 +40,9 @@ def record(
     return {"name": name, "tasks": list(tasks), "labels": labels, "published_at": at}
 
 
+PLAN = make_plan(label_config.parse(demo_data.LABEL_CONFIG))
+
+
 class TestData:
     def test_at_least_two_thousand_real_texts_in_a_fixed_order(self):
         articles = demo_data.articles()
@@ -47,8 +52,7 @@ class TestData:
         assert articles == demo_data.articles()
 
     def test_an_answer_is_read_as_what_it_says(self):
-        head = tags.plan(label_config.parse(demo_data.LABEL_CONFIG)).head
-        assert head is not None
+        [head] = PLAN.heads
         assert head.classes == demo_data.CLASSES
         assert [head.read(list(demo_data.answer(name))) for name in head.classes] == list(
             head.classes
@@ -210,7 +214,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Scoreboard:
     X = featurize(ARTICLES)
     _publish(store, 1, 0)
     _fit(store, X)
-    store.save_evaluation(UID, 1, {"audit": {"labels": 1, "needed": 30, "figures": None}})
+    store.save_evaluation(UID, 1, {"audits": [{"labels": 1, "needed": 30, "figures": None}]})
     _publish(store, 2, 1)
     _publish(store, 3, 1)
     return Scoreboard(store, UID, TRUTH, X)
@@ -229,9 +233,8 @@ def _fit(store: Store, X: Any) -> None:
         u=np.arange(n, dtype=np.uint64),
         classes=demo_data.CLASSES,
     )
-    number = store.claim_version(UID)
-    arrays = loop.fit(pool).model.to_arrays()
-    store.save_version(UID, number, arrays, {"classes": list(pool.classes), "chosen": None})
+    data = Dataset((pool,), PLAN.signature, "a digest", annotators=1, tied=0, unusable=0)
+    ModelShelf(store, UID).fit(data, PLAN, 0, "margin")
 
 
 def _publish(store: Store, number: int, version: int) -> None:

@@ -159,9 +159,9 @@ class TestProject:
         assert the_one(project(label_config="<View"), "label config").severity is Severity.ERROR
 
     def test_left_out_controls_are_named(self):
-        config = LABEL_CONFIG.replace("</View>", '<Rating name="r" toName="text"/></View>')
+        config = LABEL_CONFIG.replace("</View>", '<TextArea name="r" toName="text"/></View>')
         finding = the_one(project(label_config=config), "label config")
-        assert (finding.severity, "Rating" in finding.what) == (Severity.NOTE, True)
+        assert (finding.severity, "TextArea" in finding.what) == (Severity.NOTE, True)
 
     def test_option_problems_list_the_valid_ones(self):
         case = replace(WELL, options_problem="unknown option 'foo'. Valid options: strategy=margin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 
 import pytest
@@ -11,7 +12,7 @@ from pydantic import SecretStr
 from ls_active import jobs
 from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
 from ls_active.job_desk import JobDesk
-from ls_active.jobs import DEAF_AFTER, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
+from ls_active.jobs import DEAF_AFTER, LOOK_EVERY, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
 from ls_active.project import Connection
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
@@ -56,9 +57,15 @@ def desk(rig, studio, server, monkeypatch):
 def connected(desk, rig, studio):
     """Connected as Label Studio does it."""
     studio.connect(OWN_URL, "our model", rig.options)
-    desk.redis.set(f"al:{UID}:look", OWN_URL)
+    wish_to_look(desk)
     jobs.refit(UID)
     return rig
+
+
+def wish_to_look(desk: JobDesk, digest: str = "digest") -> None:
+    """Note what /setup does, as if no look had been taken lately."""
+    desk.redis.delete(f"al:{UID}:looked")
+    desk.redis.set(f"al:{UID}:look", f"{digest} {OWN_URL}")
 
 
 def due_in(desk: JobDesk) -> float | None:
@@ -80,7 +87,7 @@ class TestConnecting:
         assert desk.get(f"al:{UID}:look") is None
 
     def test_waits_for_the_row(self, desk, rig, studio):
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.refit(UID)
         assert rig.status.state == "adopting"
         assert 0 < due_in(desk) <= 2
@@ -91,21 +98,46 @@ class TestConnecting:
     def test_again_remembers_what_is_to_be_put_back(self, connected, desk, studio):
         original = connected.connection.original
         studio.delete_ml_backend(studio.backends[0]["id"])
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.refit(UID)
         assert not connected.connection.active
         studio.connect(OWN_URL, "our model", connected.options)
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.refit(UID)
         assert connected.connection.original == original
         jobs.disconnect(UID)
         assert studio.fields["sampling"] == "Sequential sampling"
 
+    def test_looks_only_now_and_then(self, connected, desk, studio):
+        """A look makes Label Studio call /setup, and that asks for another."""
+        before = studio.calls["ml_backends"]
+        desk.redis.set(f"al:{UID}:look", f"another {OWN_URL}")
+        jobs.refit(UID)
+        assert studio.calls["ml_backends"] == before
+        assert desk.get(f"al:{UID}:look") == f"another {OWN_URL}"
+        assert 0 < due_in(desk) <= LOOK_EVERY
+        desk.redis.delete(f"al:{UID}:looked")
+        jobs.refit(UID)
+        assert studio.calls["ml_backends"] > before
+        assert desk.get(f"al:{UID}:look") is None
+
+    def test_keeps_a_wish_that_came_while_it_worked(self, connected, desk, studio, monkeypatch):
+        wish_to_look(desk)
+        look = studio.ml_backends
+
+        def meanwhile(project_id):
+            desk.redis.set(f"al:{UID}:look", f"newer {OWN_URL}")
+            return look(project_id)
+
+        monkeypatch.setattr(studio, "ml_backends", meanwhile)
+        jobs.refit(UID)
+        assert desk.get(f"al:{UID}:look") == f"newer {OWN_URL}"
+
     def test_forgets_the_setup_of_a_project_it_left(self, connected, desk, studio):
         """The same /setup may come again, and is news then."""
         desk.redis.set(f"al:{UID}:setup", "digest")
         studio.delete_ml_backend(studio.backends[0]["id"])
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.refit(UID)
         assert desk.get(f"al:{UID}:setup") is None
 
@@ -139,7 +171,7 @@ class TestTheNextRun:
     def test_comes_when_the_pause_is_over(self, desk, rig, studio):
         rig.options["min_interval"] = 20
         studio.connect(OWN_URL, "our model", rig.options)
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.refit(UID)
         rig.label(2)
         jobs.refit(UID)
@@ -180,10 +212,10 @@ class TestFailing:
         connected.label(4)
         jobs.refit(UID)
         desk.start_training(UID)
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         studio.faults.down = LabelStudioUnreachable("it does not answer")
         jobs.refit(UID)
-        assert desk.get(f"al:{UID}:look") == OWN_URL
+        assert desk.get(f"al:{UID}:look") == f"digest {OWN_URL}"
         assert connected.store.versions(UID) == [1]
         studio.faults.down = None
         jobs.refit(UID)
@@ -216,7 +248,7 @@ class TestFailing:
 
 class TestOtherJobs:
     def test_disconnect_outdoes_a_setup_of_before(self, connected, desk):
-        desk.redis.set(f"al:{UID}:look", OWN_URL)
+        wish_to_look(desk)
         jobs.disconnect(UID)
         jobs.refit(UID)
         assert connected.status.state == "disconnected"
@@ -232,6 +264,22 @@ class TestOtherJobs:
         assert studio.fields["model_version"].startswith("al-1.")
         with pytest.raises(NotFound):
             jobs.pin(UID, 9)
+
+    def test_poll_needs_no_backend_row(self, desk, rig, studio):
+        jobs.poll(UID, json.dumps({"seed": 3}))
+        known = rig.connection
+        assert (known.active, known.own_url, known.extra_params) == (True, "", {"seed": 3})
+        assert studio.serves_whole()
+
+    def test_poll_again_keeps_what_is_to_be_put_back(self, desk, rig, studio):
+        original = {"sampling": "x", "model_version": ""}
+        rig.change(active=False, adopted=True, original=original)
+        jobs.poll(UID, '"seed=3"')
+        assert (rig.connection.active, rig.connection.original) == (True, original)
+        # It was adopted anew.
+        assert studio.fields["sampling"] == "Uncertainty sampling"
+        jobs.poll(UID, "null")
+        assert rig.connection.extra_params == "seed=3"
 
     def test_disconnect_gives_the_project_back(self, connected, desk, studio):
         desk.redis.set(f"al:{UID}:setup", "digest")

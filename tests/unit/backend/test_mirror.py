@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ls_active.errors import LockLost
-from ls_active.sync.mirror import Annotation, Mirror, TaskState
+from ls_active.sync.mirror import Mirror
+from ls_active.sync.rows import Annotation, TaskState
 from tests.harness.effects import Killed
-from tests.harness.mirrors import Letters, open_mirror, row_of
+from tests.harness.mirrors import letters, open_mirror, row_of
 from tests.harness.quick import quick
+from tests.harness.units import word_row
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,9 +40,9 @@ def annotation(number: int, task: int, **fields: object) -> Annotation:
     return Annotation(number, task, **(known | fields))
 
 
-def put_texts(mirror: Mirror, texts: dict[int, str]) -> None:
-    X = Letters().transform(list(texts.values()))
-    mirror.put_features(list(texts), [text.encode() for text in texts.values()], X, {})
+def put_texts(mirror: Mirror, texts: dict[int, str], *, words: bool = False) -> None:
+    digests = [text.encode() for text in texts.values()]
+    mirror.put_features(list(texts), digests, letters(list(texts.values()), words=words))
 
 
 @pytest.fixture
@@ -91,9 +93,8 @@ class TestWhatIsKept:
     def test_unreadable_tasks_have_the_empty_row(self, mirror):
         with mirror.transaction():
             mirror.put_states([state(1), state(2)])
-            X = Letters().transform(["", "two"])
-            mirror.put_features([1, 2], [b"1", b"2"], X, {1: "no field 'text'"})
-        assert mirror.errors() == {"no field 'text'": 1}
+            mirror.put_features([1, 2], [b"1", b"2"], letters(["", "two"]))
+        assert mirror.errors() == {"text: empty text": 1}
         found = mirror.features(mirror.table().rows).toarray()
         np.testing.assert_array_equal(found, [np.zeros(16), row_of("two")])
 
@@ -135,7 +136,7 @@ class TestOpening:
             put_texts(mirror, {1: "one"})
         with open_mirror(tmp_path, "letters/2/text") as mirror:
             assert mirror.states() == {}
-            assert mirror.note("feature_length") == "[1, 0]"
+            assert mirror.note("lengths") == "[[1, 0]]"
 
     @pytest.mark.parametrize("content", [b"", b"no database" * 100, b"SQLite format 3\0" * 20])
     def test_a_damaged_file_starts_anew(self, tmp_path, content):
@@ -158,7 +159,7 @@ def test_a_transaction_happens_or_does_not(mirror):
     with mirror.transaction():
         mirror.put_states([state(1)])
         put_texts(mirror, {1: "one"})
-    before = mirror.note("feature_length")
+    before = mirror.note("lengths")
 
     def die() -> None:
         with mirror.transaction():
@@ -169,7 +170,7 @@ def test_a_transaction_happens_or_does_not(mirror):
     with pytest.raises(Killed):
         die()
     assert mirror.states() == {1: state(1)}
-    assert mirror.note("feature_length") == before
+    assert mirror.note("lengths") == before
     with mirror.transaction():
         put_texts(mirror, {1: "a third"})
     found = mirror.features(mirror.table().rows).toarray()
@@ -182,7 +183,7 @@ class Kills(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.folder = TemporaryDirectory()
-        self.mirror = open_mirror(Path(self.folder.name))
+        self.mirror = open_mirror(Path(self.folder.name), words=True)
         self.texts: dict[int, str] = {}
         self.turn = 0
 
@@ -191,7 +192,7 @@ class Kills(RuleBasedStateMachine):
         texts = {task: f"{task} in turn {self.turn}" for task in sorted(tasks)}
         with self.mirror.transaction():
             self.mirror.put_states(map(state, texts))
-            put_texts(self.mirror, texts)
+            put_texts(self.mirror, texts, words=True)
             if dies:
                 raise Killed
         return texts
@@ -205,7 +206,7 @@ class Kills(RuleBasedStateMachine):
         with pytest.raises(Killed):
             self.store(tasks, dies=True)
         self.mirror.__exit__()
-        self.mirror = open_mirror(Path(self.folder.name))
+        self.mirror = open_mirror(Path(self.folder.name), words=True)
 
     @invariant()
     def holds_what_was_committed(self) -> None:
@@ -214,6 +215,15 @@ class Kills(RuleBasedStateMachine):
         expected = [row_of(self.texts[task]) for task in sorted(self.texts)]
         found = self.mirror.features(table.rows).toarray()
         np.testing.assert_array_equal(found, np.array(expected).reshape(-1, 16))
+
+    @invariant()
+    def holds_the_units_of_what_was_committed(self) -> None:
+        tasks = sorted(self.texts)
+        units = self.mirror.units(0, tasks)
+        words = [self.texts[task].split() for task in tasks]
+        assert np.diff(units.starts).tolist() == [len(each) for each in words]
+        expected = [word_row(word) for each in words for word in each]
+        np.testing.assert_array_equal(units.X, np.array(expected).reshape(-1, 8))
 
     def teardown(self) -> None:
         self.mirror.__exit__()

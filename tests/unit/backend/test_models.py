@@ -7,14 +7,21 @@ import logging
 import numpy as np
 import pytest
 
-from active_learning.featurizers.text import TextFeaturizer
 from active_learning.types import Pool
+from ls_active import label_config
 from ls_active.errors import NotFound
+from ls_active.inputs import Inputs
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
+from ls_active.plan import make_plan
 from ls_active.store import Store
+from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
+
+
+def plan_of(*classes: str):
+    return make_plan(label_config.parse(case.label_config(*(classes or ("cat", "dog")))))
 
 
 @pytest.fixture
@@ -29,7 +36,7 @@ def shelf(store):
 
 @pytest.fixture(scope="module")
 def features():
-    return TextFeaturizer().transform(TEXTS[:12])
+    return Inputs(plan_of()).read([{"data": {"text": text}} for text in TEXTS[:12]]).X
 
 
 @pytest.fixture
@@ -46,8 +53,10 @@ def fit(shelf, features):
             u=np.arange(12, dtype=np.uint64),
             classes=classes,
         )
-        data = Dataset(pool, f"{labels} {classes}", annotators=1, tied=0, unusable=0)
-        return shelf.fit(data, "text/1/text", 0, "margin"), data
+        plan = plan_of(*classes)
+        digest = f"{labels} {classes}"
+        data = Dataset((pool,), plan.signature, digest, annotators=1, tied=0, unusable=0)
+        return shelf.fit(data, plan, 0, "margin"), data
 
     return make
 
@@ -67,18 +76,21 @@ class TestFitting:
         assert again.number == version.number == 1
         assert again.manifest["labels"] == 8
         assert again.manifest["labels_digest"] == data.digest
-        assert again.manifest["classes"] == ["cat", "dog"]
+        [head] = again.manifest["heads"]
+        assert (head["control"], head["classes"]) == ("topic", ["cat", "dog"])
         assert again.manifest["features"] == "text/1/text"
-        assert again.useful == version.useful
-        np.testing.assert_allclose(
-            again.model.predict_proba(features), version.model.predict_proba(features)
-        )
+        assert again.answers(plan_of())
+        assert not again.answers(plan_of("dog", "cat"))
+        assert again.useful == version.useful == (head["useful"],)
+        [model], [restored] = version.models, again.models
+        every = np.arange(12)
+        assert restored.predict(features).verdicts(every) == model.predict(features).verdicts(every)
 
     def test_is_kept_when_other_classes_came_before(self, fit):
         fit()
         version, _ = fit(classes=("cat", "dog", "horse"))
         assert version.number == 2
-        assert version.model.classes == ("cat", "dog", "horse")
+        assert version.models[0].classes == ("cat", "dog", "horse")
 
     def test_numbers_go_on_after_a_claim_that_came_to_nothing(self, fit, store):
         store.claim_version(UID)
@@ -124,16 +136,17 @@ class TestInForce:
         assert fit()[0].number == 2
 
     def test_arrays_of_another_shape_count_as_none(self, store):
-        store.save_version(UID, store.claim_version(UID), {"x": np.ones(3)}, {"classes": ["a"]})
+        heads = [{"fitted": True, "kind": "single", "classes": ["a"]}]
+        store.save_version(UID, store.claim_version(UID), {"0.x": np.ones(3)}, {"heads": heads})
         assert ModelShelf(store, UID).current() is None
 
 
 class TestEvaluation:
     def test_is_recorded_once(self, fit, shelf):
         version, data = fit()
-        assert shelf.audit(version) is None
+        assert shelf.audits(version) is None
         shelf.evaluate(version, data, 0, ())
-        first = shelf.audit(version)
+        [first] = shelf.audits(version)
         shelf.evaluate(version, data, 0, [12])
-        assert shelf.audit(version) == first
+        assert shelf.audits(version) == [first]
         assert (first["labels"], first["figures"]) == (8, None)

@@ -8,16 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from active_learning.types import Queue, Reason
-from ls_active import label_config, tags
+from active_learning.outcomes import Queue, Verdict
+from active_learning.types import Reason
+from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LockLost, PublicationIncomplete
 from ls_active.loop.publication import GAP, Item, Publisher, deal, items
+from ls_active.plan import make_plan
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 
 PARSED = label_config.parse(CONFIG)
-HEAD = tags.plan(PARSED).head
+PLAN = make_plan(PARSED)
+[HEAD] = PLAN.heads
 
 
 @given(arrays(np.float64, st.integers(0, 300), elements=st.floats(0, 1)))
@@ -37,24 +40,44 @@ def test_dealt_scores_of_the_largest_head_of_equals():
         assert np.diff(scores).min() >= 1e-6
 
 
+def no_layout(place: int, task: int) -> None:
+    pytest.fail(f"no head of this plan has units, asked for {place} of task {task}")
+
+
+def choice_in(regions: list[dict]) -> str:
+    [region] = regions
+    [choice] = region["value"]["choices"]
+    return choice
+
+
 class TestItems:
     QUEUE = Queue(
         ids=np.array([5, 3, 9]),
         rows=np.array([2, 1, 4]),
         scores=np.array([0.9, 0.1, 0.5]),
         reasons=(Reason.STRATEGY, Reason.AUDIT, Reason.SKIPPED),
-        proba=np.array([[0.4, 0.6], [0.9, 0.1], [0.5, 0.5]]),
+        verdicts=(
+            (
+                Verdict("dog", 0.6, (0.6,)),
+                Verdict("cat", 0.9, (0.9,)),
+                Verdict("cat", 0.5, (0.5,)),
+            ),
+        ),
     )
 
+    def items(self, *, useful: bool, prelabels: str) -> list[Item]:
+        useful = (useful,)
+        return items(self.QUEUE, PLAN, prelabels=prelabels, useful=useful, layout=no_layout)
+
     def shown(self, **choice: object) -> list[bool]:
-        return [item.shown for item in items(self.QUEUE, HEAD, **choice)]
+        return [bool(item.result) for item in self.items(**choice)]
 
     def test_keep_order_reason_and_what_we_would_answer(self):
-        first, second, _ = items(self.QUEUE, HEAD, prelabels="auto", useful=True)
+        first, second, _ = self.items(prelabels="auto", useful=True)
         assert (first.task, first.reason, first.acquisition) == (5, Reason.STRATEGY, 0.9)
-        assert (first.label, first.confidence) == ("dog", 0.6)
-        assert first.result[0]["value"] == {"choices": ["dog"]}
-        assert (second.label, second.result) == ("cat", [])
+        assert first.confidence == 0.6
+        assert choice_in(first.prediction) == choice_in(first.result) == "dog"
+        assert (choice_in(second.prediction), second.result) == ("cat", [])
 
     def test_show_a_guess_where_it_helps_only(self):
         assert self.shown(prelabels="auto", useful=True) == [True, False, True]
@@ -63,9 +86,9 @@ class TestItems:
         assert self.shown(prelabels="never", useful=True) == [False] * 3
 
     def test_before_the_first_model_have_no_answer(self):
-        queue = Queue(np.array([1]), np.array([0]), np.ones(1), (Reason.COLD_START,), None)
-        [item] = items(queue, HEAD, prelabels="always", useful=False)
-        assert (item.label, item.confidence, item.shown, item.result) == (None, 0.5, False, [])
+        queue = Queue(np.array([1]), np.array([0]), np.ones(1), (Reason.COLD_START,), (None,))
+        [item] = items(queue, PLAN, prelabels="always", useful=(), layout=no_layout)
+        assert (item.prediction, item.confidence, item.result) == ([], 0.5, [])
 
 
 @pytest.fixture
@@ -84,9 +107,8 @@ def publisher(rig):
 
 
 def content(*tasks: int, answer: str | None = None) -> list[Item]:
-    result = [] if answer is None else HEAD.write(answer, 0.7)
-    shown = answer is not None
-    return [Item(task, Reason.STRATEGY, 0.3, 0.7, answer, shown, result) for task in tasks]
+    result = [] if answer is None else HEAD.write(Verdict(answer, 0.7, (0.7,)))
+    return [Item(task, Reason.STRATEGY, 0.3, 0.7, result, result) for task in tasks]
 
 
 def publish(publisher: Publisher, *tasks: int, version: int = 1, **how) -> dict:
@@ -107,9 +129,9 @@ class TestPublishing:
     def test_is_recorded_with_what_we_would_have_answered(self, publisher, rig):
         publish(publisher, 3, answer="dog")
         record = rig.record
-        assert (record["answers"], record["shown"], record["confidences"]) == (
-            ["dog"], [True], [0.7],
-        )  # fmt: skip
+        [prediction] = record["predictions"]
+        assert choice_in(prediction) == "dog"
+        assert (record["shown"], record["confidences"]) == ([True], [0.7])
         assert (record["reasons"], record["version"], record["labels"]) == (["strategy"], 1, 0)
         assert record["config"] == PARSED.digest
 

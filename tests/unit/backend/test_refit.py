@@ -84,7 +84,7 @@ class TestFitting:
         config = CONFIG.replace("</Choices>", '<Choice value="horse"/></Choices>')
         studio.fields["label_config"] = config
         rig.run()
-        assert newest(rig)["classes"] == ["cat", "dog", "horse"]
+        assert newest(rig)["heads"][0]["classes"] == ["cat", "dog", "horse"]
         studio.fields["label_config"] = config.replace('<Choice value="cat"/>', "")
         rig.run()
         assert rig.record["version"] == 0

@@ -16,6 +16,7 @@ from tests.harness.simulated_project import CONFIG, UID
 
 THREE = CONFIG.replace('<Choice value="dog"/>', '<Choice value="horse"/><Choice value="dog"/>')
 OTHERS = CONFIG.replace('"cat"', '"fish"').replace('"dog"', '"bird"')
+ELSEWHERE = CONFIG.replace("$text", "$body")
 NOTHING = '<View><Text name="text" value="$text"/></View>'
 
 
@@ -87,15 +88,11 @@ def test_huge_and_strange_texts(asked):
     assert len(asked.predict(request(*strange)).results) == 5
 
 
-def test_a_label_the_model_never_saw_is_unlikely(asked):
-    reply = asked.predict(request(text("a cat purrs"), text("the dog barks"), config=THREE))
-    assert answers(reply) == ["cat", "dog"]
-
-
-def test_labels_none_of_which_the_model_saw(asked):
-    reply = asked.predict(request(text("a cat purrs"), config=OTHERS))
-    assert answers(reply) == ["fish"]
-    assert reply.results[0].score == pytest.approx(0.5)
+@pytest.mark.parametrize("config", [THREE, OTHERS, ELSEWHERE])
+def test_a_model_of_another_label_config_answers_nothing(asked, config):
+    data = {"text": "a cat purrs", "body": "a cat purrs"}
+    reply = asked.predict(request(data, config=config))
+    assert (answers(reply), reply.results[0].score) == ([None], 0)
 
 
 @pytest.mark.parametrize("config", [None, "", NOTHING])

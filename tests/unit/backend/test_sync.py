@@ -66,28 +66,33 @@ class TestTheFirstSync:
         assert sync_of(SimulatedLabelStudio(), mirror).run() == SyncReport()
         assert mirror.counts() == (0, 0)
 
-    def test_goes_on_where_it_was_killed(self, studio, mirror):
+    @pytest.mark.parametrize(
+        ("survived", "known", "in_hand", "twice"),
+        [(6, 6, {7, 8}, 0), (3, 4, {3, 4}, 2)],
+        ids=["before a page", "between its states and its data"],
+    )
+    def test_goes_on_where_it_was_killed(self, studio, mirror, survived, known, in_hand, twice):
         studio.page_cap = 2
-        featurizer, pages = Letters(), 0
+        featurizer, checks = Letters(), 0
 
         def check() -> None:
-            nonlocal pages
-            pages += 1
-            if pages == 4:
+            nonlocal checks
+            checks += 1
+            if checks > survived:
                 raise Killed
 
         with pytest.raises(Killed):
             sync_of(studio, mirror, featurizer=featurizer, check=check).run()
-        assert mirror.counts()[0] == 6
+        assert mirror.counts()[0] == known
         studio.annotate(1, "cat")
         studio.edit_task(2, "edited")
         studio.wait(500)
         sync_of(studio, mirror, featurizer=featurizer).run()
         reads = data_reads(studio)
         assert contents(mirror) == anew(studio)
-        assert len(featurizer.seen) == 10 + 1
+        assert len(featurizer.seen) == 10 + 1 + twice
         # The page in hand when it died, and the edited one.
-        assert {task for task, times in reads.items() if times > 1} == {7, 8, 2}
+        assert {task for task, times in reads.items() if times > 1} == in_hand | {2}
 
     def test_sees_what_came_while_it_read(self, studio, mirror):
         studio.page_cap = 4
@@ -109,10 +114,9 @@ class TestTheFirstSync:
         studio.rows[5].data = ["a list"]
         sync_of(studio, mirror).run()
         assert mirror.errors() == {
-            "no field 'text' in the task's data": 1,
-            "field 'text' must be text, got list": 1,
-            "empty text in text": 2,
-            "data must be an object, got list": 1,
+            "text: not in the task's data": 1,
+            "text: empty text": 3,
+            "text: data must be an object, got list": 1,
         }
         assert not features_of(mirror, 2).any()
         assert features_of(mirror, 1).any()

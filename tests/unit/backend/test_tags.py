@@ -1,94 +1,41 @@
+"""Every registered tag adapter does what the loop expects, and what its own control needs."""
+
 from __future__ import annotations
 
 import pytest
 
+from active_learning.outcomes import Verdict
 from ls_active.label_config import parse
-from ls_active.tags import TagAdapter, adapters, plan
+from ls_active.plan import Head
+from ls_active.tags import TagAdapter, adapters
 from tests.checks import tag as tag_checks
+from tests.checks.tag import EXAMPLES, Example, view
 
-CHOICES = '<Choice value="A"/><Choice value="B"/>'
-TEXT = '<Text name="t" value="$text"/>'
+CASES = [
+    pytest.param(adapter, example, id=f"{adapter.tag}-{number}")
+    for adapter in adapters().values()
+    for number, example in enumerate(EXAMPLES.get(adapter.tag, ()))
+]
 
 
-def view(inner: str, shown: str = TEXT) -> str:
-    return f"<View>{shown}{inner}</View>"
-
-
-def choices(attributes: str = "", inner: str = CHOICES, name: str = "c") -> str:
-    return f'<Choices name="{name}" toName="t" {attributes}>{inner}</Choices>'
+def head_of(xml: str) -> Head:
+    control = parse(xml).controls[0]
+    return Head(control, adapters()[control.tag.lower()])
 
 
 @pytest.mark.parametrize("check", list(tag_checks.yield_checks()), ids=lambda check: check.__name__)
-@pytest.mark.parametrize("adapter", list(adapters().values()), ids=lambda adapter: adapter.tag)
-def test_every_tag(adapter: TagAdapter, check: tag_checks.Check) -> None:
-    check(adapter)
+@pytest.mark.parametrize(("adapter", "example"), CASES)
+def test_every_tag(adapter: TagAdapter, example: Example, check: tag_checks.Check) -> None:
+    check(adapter, example)
 
 
 def test_every_tag_has_an_example() -> None:
-    assert {adapter.tag for adapter in adapters().values()} == set(tag_checks.EXAMPLES)
+    assert {adapter.tag for adapter in adapters().values()} == set(EXAMPLES)
 
 
-@pytest.mark.parametrize("mode", ["", 'choice="single"', 'choice="single-radio"'])
-def test_single_choices_are_learned_from_the_fields_they_are_asked_about(mode: str) -> None:
-    control = choices(mode).replace('toName="t"', 'toName="t,u"')
-    head = plan(parse(view(control, TEXT + '<Text name="u" value="$title"/>'))).head
-
-    assert head is not None
-    assert head.classes == ("A", "B")
-    assert head.featurizer == "text"
-    assert head.fields == ("text", "title")
-    assert head.write("B", 0.5)[0]["to_name"] == "t"
-
-
-@pytest.mark.parametrize(
-    ("config", "why"),
-    [
-        (view(choices('choice="multiple"')), "several answers"),
-        (view(choices('perRegion="true"')), "perRegion"),
-        (view(choices('perregion="true"')), "perRegion"),
-        (view(choices('perItem="true"')), "perItem"),
-        (view(choices('allowNested="true"')), "allowNested"),
-        (view(choices('visibleWhen="choice-selected"')), "only sometimes"),
-        (view(choices('whenTagName="x"')), "only sometimes"),
-        (view(f'<View visibleWhen="region-selected"><View>{choices()}</View></View>'), "sometimes"),
-        (view(choices('value="$options"')), "from the task's data"),
-        (view(f'<Repeater on="$x" indexFlag="i">{choices()}</Repeater>'), "from the task's data"),
-        (view(choices(inner='<Choice value="A"/>')), "1 choices"),
-        (view(choices(), '<Image name="t" value="$image"/>'), "Image"),
-        (view(choices(), '<Textt name="t" value="$text"/>'), "Textt"),
-        (view(choices(), '<Text name="t" value="fixed"/>'), "one field"),
-        (view(choices(), '<Text name="t" value="$a, $b"/>'), "one field"),
-        (view(choices(), '<Text name="t" value="$url" valueType="url"/>'), "URL"),
-        (view('<TextArea name="c" toName="t"/>'), "TextArea"),
-        (view('<Choicess name="c" toName="t"><Choice value="A"/></Choicess>'), "Choicess"),
-    ],
-    ids=range(18),
-)
-def test_what_is_not_learned_is_left_out_in_words(config: str, why: str) -> None:
-    chosen = plan(parse(config))
-
-    assert chosen.head is None
-    (left_out,) = chosen.left_out
-    assert left_out.name == "c"
-    assert why in left_out.why
-    assert left_out.why in chosen.reasons
-
-
-def test_the_first_learnable_control_is_the_one() -> None:
-    multiple = choices('choice="multiple"', name="m")
-    chosen = plan(parse(view(multiple + choices() + choices(name="d"))))
-
-    assert chosen.head is not None
-    assert chosen.head.control.name == "c"
-    assert [(left_out.name, left_out.tag) for left_out in chosen.left_out] == [
-        ("m", "Choices"),
-        ("d", "Choices"),
-    ]
-    assert "'c'" in chosen.left_out[1].why
-
-
-def test_a_project_that_asks_nothing_says_so() -> None:
-    assert "nothing" in plan(parse(view(""))).reasons
+def choices(attributes: str = "") -> Head:
+    inner = '<Choice value="A"/><Choice value="B"/>'
+    return head_of(view(f'<Choices name="c" toName="t" {attributes}>{inner}</Choices>'))
 
 
 @pytest.mark.parametrize(
@@ -97,6 +44,24 @@ def test_a_project_that_asks_nothing_says_so() -> None:
     ids=range(6),
 )
 def test_two_answers_where_one_was_asked_say_nothing(chosen: object, answer: str | None) -> None:
-    head = plan(parse(view(choices()))).head
-    assert head is not None
-    assert head.read([{"from_name": "c", "value": {"choices": chosen}}]) == answer
+    assert choices().read([{"from_name": "c", "value": {"choices": chosen}}]) == answer
+
+
+class TestSetsOfChoices:
+    def test_nothing_chosen_is_an_answer(self) -> None:
+        assert choices('choice="multiple"').read([]) == frozenset()
+        assert choices('choice="multiple"').write(Verdict(frozenset(), 0.9, (0.1, 0.2))) == []
+
+    def test_unless_something_must_be_chosen(self) -> None:
+        required = choices('choice="multiple" required="true"')
+        assert required.read([]) is None
+        [region] = required.write(Verdict(frozenset(), 0.9, (0.1, 0.2)))
+        assert region["value"] == {"choices": ["B"]}
+
+    def test_are_written_in_the_order_of_the_config(self) -> None:
+        [region] = choices('choice="multiple"').write(Verdict(frozenset("BA"), 0.9, (0.8, 0.9)))
+        assert region["value"] == {"choices": ["A", "B"]}
+
+    def test_of_several_regions_are_one(self) -> None:
+        said = [{"from_name": "c", "value": {"choices": [name]}} for name in "BA"]
+        assert choices('choice="multiple"').read(said) == frozenset("AB")

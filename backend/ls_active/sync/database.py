@@ -1,0 +1,61 @@
+"""The mirror's tables, and making them anew where they are of no use."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+FORMAT = 3
+"""Raised when a table changes its meaning; a mirror of another format is rebuilt."""
+
+_TABLES = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE tasks (
+    id INTEGER PRIMARY KEY, row INTEGER NOT NULL, digest BLOB, error TEXT, unread INTEGER NOT NULL,
+    updated_at TEXT NOT NULL, is_labeled INTEGER NOT NULL,
+    annotations INTEGER NOT NULL, skips INTEGER NOT NULL);
+CREATE TABLE annotations (
+    id INTEGER PRIMARY KEY, task INTEGER NOT NULL, annotator INTEGER, result TEXT NOT NULL,
+    skipped INTEGER NOT NULL, ground_truth INTEGER NOT NULL,
+    created_at TEXT NOT NULL, updated_at TEXT NOT NULL, lead_time REAL);
+CREATE INDEX annotations_of_task ON annotations (task);
+CREATE TABLE audits (task INTEGER PRIMARY KEY, placed_at REAL NOT NULL);
+CREATE TABLE units (
+    task INTEGER NOT NULL, input INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
+    layout BLOB NOT NULL, PRIMARY KEY (task, input));
+"""
+
+
+def open_database(folder: Path, feature_key: str) -> sqlite3.Connection:
+    """Open the tables; of another format, of other features or damaged, they begin anew, empty.
+
+    The features of the tasks, which their rows number, go with them.
+    """
+    key, database = f"{FORMAT}:{feature_key}", _connect(folder)
+    if _key_of(database) != key:
+        # A damaged cache is rebuilt like one that is missing.
+        database.close()
+        for features in (folder / "features", *folder.glob("units-*")):
+            shutil.rmtree(features, ignore_errors=True)
+        for path in folder.glob("mirror.sqlite3*"):
+            path.unlink()
+        database = _connect(folder)
+        database.executescript(_TABLES)
+        database.execute("INSERT INTO meta VALUES ('key', ?)", (key,))
+    database.execute("PRAGMA synchronous = NORMAL")
+    return database
+
+
+def _connect(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "mirror.sqlite3", isolation_level=None)
+
+
+def _key_of(database: sqlite3.Connection) -> str | None:
+    try:
+        found = database.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return None if found is None else str(found[0])

@@ -1,0 +1,75 @@
+"""What labels of spans have in common, whether of a text, a sound or a series."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from active_learning.outcomes import Verdict
+from active_learning.types import Answer
+from ls_active.label_config import ControlTag
+from ls_active.layout import Layout, runs
+from ls_active.tags import region, values_of
+
+Value = dict[str, Any]
+
+
+def read_spans(
+    control: ControlTag, result: Any, layout: Layout | None, kind: str, shift: float = 0.0
+) -> Answer | None:
+    """Return the label of each unit, None outside of all spans; no spans: all are outside.
+
+    A unit belongs to a span that shares anything with it. Where spans overlap, the shorter one,
+    which says more, has the unit. Spans of labels that the config no longer has do not count.
+    """
+    if layout is None or not layout.spans:
+        return None
+    found = []
+    for value in values_of(control, result, kind):
+        start, end, labels = value.get("start"), value.get("end"), value[kind]
+        known = [name for name in labels if name in control.labels] if _is_list(labels) else []
+        if known and _is_number(start) and _is_number(end) and start <= end:
+            found.append((end - start, float(start), float(end) + shift, known[0]))
+    names: list[str | None] = [None] * len(layout.spans)
+    for _, start, end, name in sorted(found, reverse=True):
+        for unit in layout.touching(start, end):
+            names[unit] = name
+    return tuple(names)
+
+
+def write_spans(
+    control: ControlTag,
+    verdict: Verdict,
+    layout: Layout | None,
+    kind: str,
+    value: Callable[[Layout, int, int], Value],
+) -> list[dict[str, Any]]:
+    """Return one region for each stretch of units with the same label.
+
+    Parameters
+    ----------
+    value : callable
+        ``value(layout, first, last)`` says where the units lie, in the words of the control.
+    """
+    if layout is None or not isinstance(verdict.answer, tuple):
+        return []
+    return [
+        region(
+            control,
+            kind,
+            {**value(layout, first, last), kind: [name]},
+            float(np.mean(verdict.shares[first : last + 1])),
+            place=first,
+        )
+        for name, first, last in runs(verdict.answer)
+    ]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,176 @@
+"""How good answers are that were given without seeing the labels, one function a kind of answer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from active_learning.errors import InvalidInput
+from active_learning.evaluation import wilson
+from active_learning.outcomes import Figures
+from active_learning.types import UNLABELED, Bools, Floats, Ints, Labels
+
+RESAMPLES = 1000
+
+TINY = np.finfo(np.float64).tiny
+
+
+def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) -> Figures:
+    """Judge probabilities of classes that exclude each other: accuracy.
+
+    Parameters
+    ----------
+    basis : {"audit", "chosen"}
+        What the labels are a sample of.
+    y : (n,)
+        Indices into `classes`.
+    proba : (n, k)
+        Probabilities by models that did not see these labels.
+
+    Raises
+    ------
+    InvalidInput
+        There are no labels, or the shapes do not fit.
+    """
+    _check(len(y), proba, (len(y), len(classes)))
+    right = proba.argmax(axis=1) == y
+    of_truth = np.clip(proba[np.arange(len(y)), y], TINY, 1.0)
+    low, high = wilson(int(right.sum()), len(y))
+    counts = np.bincount(y, minlength=len(classes))
+    return Figures(
+        basis=basis,
+        n=len(y),
+        value=float(right.mean()),
+        low=low,
+        high=high,
+        baseline=float(counts.max() / len(y)),
+        log_loss=float(-np.log(of_truth).mean()),
+        recall={
+            name: float(right[y == index].mean())
+            for index, name in enumerate(classes)
+            if counts[index]
+        },
+        support={name: int(counts[index]) for index, name in enumerate(classes)},
+    )
+
+
+def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) -> Figures:
+    """Judge probabilities of classes that are chosen each on its own: the mean F1 of a task.
+
+    F1 between the set that was chosen and the set of what is likelier than not; two empty sets
+    agree. The baseline is the most frequent set.
+
+    Parameters
+    ----------
+    Y, proba : (n, k)
+
+    References
+    ----------
+    Godbole & Sarawagi (2004), Discriminative methods for multi-labeled classification. PAKDD.
+    """
+    _check(len(Y), proba, (len(Y), len(classes)))
+    said, truth = proba >= 0.5, Y == 1
+    sets, counts = np.unique(truth, axis=0, return_counts=True)
+    overlap = _f1(said, truth)
+    low, high = wilson(float(overlap.sum()), len(Y))
+    of_truth = np.clip(np.where(truth, proba, 1 - proba), TINY, 1.0)
+    return Figures(
+        basis=basis,
+        n=len(Y),
+        value=float(overlap.mean()),
+        low=low,
+        high=high,
+        measure="F1 of a task",
+        baseline=float(_f1(sets[[counts.argmax()]], truth).mean()),
+        log_loss=float(-np.log(of_truth).mean()),
+        recall={
+            name: float(said[truth[:, index], index].mean())
+            for index, name in enumerate(classes)
+            if truth[:, index].any()
+        },
+        support={name: int(truth[:, index].sum()) for index, name in enumerate(classes)},
+    )
+
+
+def number_figures(basis: str, y: Floats, said: Floats) -> Figures:
+    """Judge numbers: the share of their variance that is explained, R², bootstrapped over tasks.
+
+    Parameters
+    ----------
+    y, said : (n,)
+    """
+    _check(len(y), said, (len(y),))
+    error, variance = np.square(y - said), np.square(y - y.mean())
+    # What rounding leaves of labels that are all the same.
+    least = 1e-12 * variance.sum() + 1e-24 * np.square(y).sum()
+    draws = np.random.default_rng(0).integers(len(y), size=(RESAMPLES, len(y)))
+    drawn = _explained(error[draws].sum(axis=1), variance[draws].sum(axis=1), least)
+    value = float(_explained(error.sum(), variance.sum(), least))
+    low, high = np.quantile(drawn, [0.025, 0.975]).tolist()
+    return Figures(
+        basis=basis,
+        n=len(y),
+        value=value,
+        low=min(low, value),
+        high=max(high, value),
+        measure="R²",
+    )
+
+
+def _explained(error: Floats, variance: Floats, least: float) -> Floats:
+    """Return R²; where nothing varies, 1 for no error and else 0, as scikit-learn does."""
+    varies = variance > least
+    share = 1 - error / np.where(varies, variance, 1.0)
+    return np.where(varies, share, np.where(error > least, 0.0, 1.0))
+
+
+def sequence_figures(
+    basis: str, y: Ints, proba: Floats, starts: Ints, classes: tuple[str, ...]
+) -> Figures:
+    """Judge probabilities of units: the accuracy within a task, averaged over tasks.
+
+    Parameters
+    ----------
+    y : (u,)
+        `OUTSIDE`, a class plus one, or `UNLABELED`.
+    proba : (u, 1 + k)
+    starts : (n + 1,)
+        Where the units of each task start.
+    """
+    _check(len(y), proba, (len(y), 1 + len(classes)))
+    task = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    known = y != UNLABELED
+    if not known.any():
+        raise InvalidInput(f"none of {len(y)} units has a label")
+    y, task, said = y[known], task[known], proba[known].argmax(axis=1)
+    right = said == y
+    usual = y == np.bincount(y).argmax()
+    tasks = np.unique(task)
+    units = np.bincount(task)[tasks]
+    value = np.bincount(task, right)[tasks] / units
+    low, high = wilson(float(value.sum()), len(tasks))
+    return Figures(
+        basis=basis,
+        n=len(tasks),
+        value=float(value.mean()),
+        low=low,
+        high=high,
+        measure="accuracy per unit",
+        baseline=float((np.bincount(task, usual)[tasks] / units).mean()),
+        recall={
+            name: float(right[y == index + 1].mean())
+            for index, name in enumerate(classes)
+            if (y == index + 1).any()
+        },
+        support={name: int((y == index + 1).sum()) for index, name in enumerate(classes)},
+    )
+
+
+def _f1(said: Bools, truth: Bools) -> Floats:
+    both = (said & truth).sum(axis=1)
+    sizes = said.sum(axis=1) + truth.sum(axis=1)
+    return np.where(sizes == 0, 1.0, 2 * both / np.maximum(sizes, 1))
+
+
+def _check(n: int, said: Floats, shape: tuple[int, ...]) -> None:
+    if not n or said.shape != shape:
+        raise InvalidInput(f"got {n} labels; answers should be {shape}, got {said.shape}")

@@ -1,0 +1,153 @@
+"""The nouns of the core: what comes out of a round of active learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from active_learning.types import Answer, Features, Floats, Ints, Reason
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How good a model is on a set of labels, with a 95 % interval.
+
+    Attributes
+    ----------
+    basis : str
+        What the labels are: ``"audit"`` (a uniform sample: an honest estimate for the pool) or
+        ``"chosen"`` (all labels, the tasks we chose: not an estimate of anything else).
+    n : int
+        Tasks in it.
+    measure : str
+        What `value`, `low` and `high` are: accuracy, and what stands for it where an answer is
+        more than a class. Higher is better.
+    baseline : float
+        The same measure for an answer that looks at no task.
+    """
+
+    basis: str
+    n: int
+    value: float
+    low: float
+    high: float
+    measure: str = "accuracy"
+    baseline: float = 0.0
+    log_loss: float | None = None
+    recall: Mapping[str, float] = field(default_factory=dict)
+    support: Mapping[str, int] = field(default_factory=dict)
+
+
+class Verdict(NamedTuple):
+    """What a model answers for one task.
+
+    `confidence` is in [0, 1]. `shares` are the probabilities behind the answer: one for a class,
+    one a class of a set in the order of the classes, one a unit, none for a number.
+    """
+
+    answer: Answer
+    confidence: float
+    shares: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Opinion:
+    """What a model says of m tasks.
+
+    Attributes
+    ----------
+    verdicts : tuple of Verdict, callable
+        ``verdicts(rows)`` returns one a task, for the asked rows only.
+    questions : (q, k) float or None
+        A distribution a question, rows sum to 1; None where an answer is a number.
+    starts : (m + 1,) int64 or None
+        Task ``i`` has the questions ``starts[i]`` to ``starts[i + 1] - 1``; None: one a task.
+    """
+
+    verdicts: Callable[[Ints], tuple[Verdict, ...]]
+    questions: Floats | None
+    starts: Ints | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted model and what its own labels say about it.
+
+    Attributes
+    ----------
+    model : Model
+        Fitted on all labels.
+    chosen : Figures or None
+        Out-of-fold, on the tasks we chose; None with too few labels to leave some out.
+    out_of_fold : array or None
+        What `Model.predict` bases its opinion on, for each label's task by a model that did not
+        see it, in row order.
+    """
+
+    model: Model
+    chosen: Figures | None
+    out_of_fold: Floats | None
+
+    @property
+    def useful(self) -> bool:
+        """Whether the model clearly beats an answer that looks at no task."""
+        return self.chosen is not None and self.chosen.low > self.chosen.baseline
+
+
+@dataclass(frozen=True)
+class AuditEstimate:
+    """The honest estimate of section "audit", or why there is none yet.
+
+    `figures` is None until `needed` audit labels exist. `labels` is |A|: the length of the longest
+    fully resolved prefix of the audit order, skips left out; `skipped` counts those.
+    """
+
+    labels: int
+    skipped: int
+    needed: int
+    figures: Figures | None
+
+
+@dataclass(frozen=True, eq=False)
+class Queue:
+    """The head of the annotation queue, first asked first.
+
+    Attributes
+    ----------
+    ids : (k,) int64
+        Task ids in the order annotators should see them.
+    rows : (k,) int64
+        Their rows in the pool they were ranked from.
+    scores : (k,) float64
+        Acquisition scores in [0, 1], higher = ask first. Informative: the order is `ids`.
+    reasons : tuple of Reason
+        Why each task is where it is.
+    verdicts : tuple of (tuple of Verdict), or None
+        For each learned control, one verdict a task; None for a control without a model.
+    """
+
+    ids: Ints
+    rows: Ints
+    scores: Floats
+    reasons: tuple[Reason, ...]
+    verdicts: tuple[tuple[Verdict, ...] | None, ...]
+
+
+class Model(Protocol):
+    """A fitted, immutable head."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it tells apart; nothing for a number."""
+        ...
+
+    def predict(self, X: Features, starts: Ints | None = None) -> Opinion:
+        """Judge tasks by features as the featurizer made them; a row a unit where `starts`."""
+        ...
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all state as plain numeric arrays (no objects, no strings)."""
+        ...
