@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if E2E in item.path.parents:
             item.add_marker("e2e")
-            # SQLite under Label Studio is busy now and then; what fails three times is broken.
-            item.add_marker(pytest.mark.flaky(reruns=2))
+            # SQLite under Label Studio is busy now and then; what fails twice is broken.
+            item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     if "slow" not in config.option.markexpr:
         skip = pytest.mark.skip(reason="slow: runs with `-m slow`, or with `-m 'slow or not slow'`")
