@@ -129,8 +129,9 @@ class MultipleLearner:
         fold_of = data.folds(seed, AUDIT_FOLDS, only=rows, enough=_enough)
         if fold_of is None:
             return None
-        known = isinstance(model, MultipleModel)
-        temperature, c = (model.temperature, model.c) if known else (1.0, C)
+        temperature, c = 1.0, C
+        if isinstance(model, MultipleModel):
+            temperature, c = model.temperature, model.c
         held = expit(_out_of_fold(data, fold_of, c) / temperature)
         return set_figures("audit", data.y[fold_of >= 0], held, pool.classes)
 
@@ -205,7 +206,7 @@ def _curvature(rows: Features, c: float) -> Floats:
     squares = rows.multiply(rows) if is_sparse(rows) else np.square(rows)
     sums = np.asarray(squares.sum(axis=0), dtype=np.float64).ravel()
     # A yes-or-no of even odds has variance a quarter; most are less even.
-    return np.sqrt(np.append(1 + c * sums / 5, c * rows.shape[0] / 5))
+    return np.asarray(np.sqrt(np.append(1 + c * sums / 5, c * rows.shape[0] / 5)))
 
 
 def _pairs(logits: Floats, y: Labels) -> tuple[Floats, Ints]:
@@ -215,4 +216,4 @@ def _pairs(logits: Floats, y: Labels) -> tuple[Floats, Ints]:
 
 
 def _losses(logits: Floats, y: Labels) -> Floats:
-    return losses_at_best(*_pairs(logits, y)).reshape(y.shape).mean(axis=1)
+    return np.asarray(losses_at_best(*_pairs(logits, y)).reshape(y.shape).mean(axis=1))

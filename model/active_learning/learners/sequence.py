@@ -1,29 +1,28 @@
-"""One class, or none, a unit: multinomial logistic regression over tokens or windows."""
+"""One class, or none, a unit: a linear chain over tokens or windows."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from scipy.sparse import csr_matrix, hstack
 
 from active_learning.errors import InvalidInput
 from active_learning.evaluation import near_duplicate_groups
-from active_learning.features import document_frequency
+from active_learning.features import document_frequency, is_sparse
 from active_learning.figures import sequence_figures
+from active_learning.learners.chain import Packed, best_path, fit_chain, marginals
 from active_learning.learners.linear import Linear, ascending_below, checked
-from active_learning.learners.resampling import AUDIT_FOLDS, N_FOLDS, choose_folds, out_of_fold
+from active_learning.learners.resampling import choose_folds
 from active_learning.outcomes import Figures, Fit, Model, Opinion, Verdict
 from active_learning.scaling import Scaling, fit_scaling, scaling_of
 from active_learning.types import (
     OUTSIDE,
     UNLABELED,
+    Bools,
     Features,
     Floats,
     Ints,
@@ -33,16 +32,29 @@ from active_learning.types import (
     Units,
 )
 
-C = 30.0
-
 MIN_LABELS = 2
 
-MAX_ITERATIONS = 100
+N_FOLDS, AUDIT_FOLDS = 3, 5
+"""Fewer than of single answers: a task holds many, and a chain costs more to fit."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Fitted coefficients: `linear` has a row for each of `seen`."""
+
+    seen: NDArray[np.int32]
+    coef: NDArray[np.float32]
+    intercepts: NDArray[np.float32]
+    transitions: NDArray[np.float32]
+
+    def proba(self, X: Features, starts: Ints, width: int) -> Floats:
+        """Return ``(u, width)`` probabilities of scaled units."""
+        return _proba(np.asarray(X @ self.coef.T + self.intercepts), self, starts, width)
 
 
 @dataclass(frozen=True, eq=False)
 class SequenceModel:
-    """A linear head over the units of tasks.
+    """A linear chain over the units of tasks.
 
     Attributes
     ----------
@@ -51,51 +63,53 @@ class SequenceModel:
         What units were labelled: `OUTSIDE`, or a class plus one; one row of `linear` each.
     linear : Linear
     intercepts : (s,) float32
+    transitions : (s, s) float32
+        Scores of one label after another.
     """
 
     classes: tuple[str, ...]
     seen: NDArray[np.int32]
     linear: Linear
     intercepts: NDArray[np.float32]
-
-    def predict_proba(self, X: Features) -> Floats:
-        """Return ``(u, 1 + k)`` probabilities of units, `OUTSIDE` first."""
-        proba = np.zeros((X.shape[0], 1 + len(self.classes)))
-        proba[:, self.seen] = softmax(self.linear(X) + self.intercepts, axis=1)
-        return proba
+    transitions: NDArray[np.float32]
 
     def predict(self, X: Features, starts: Ints | None = None) -> Opinion:
         """Judge tasks by the features of their units."""
         if starts is None:
             raise InvalidInput("a sequence model needs to know which units belong to which task")
-        proba = self.predict_proba(X)
+        emissions = self.linear(X) + self.intercepts
+        proba = _proba(emissions, self, starts, 1 + len(self.classes))
 
         def verdicts(rows: Ints) -> tuple[Verdict, ...]:
-            return tuple(
-                self._verdict(proba[starts[row] : starts[row + 1]]) for row in rows.tolist()
-            )
+            parts = (slice(int(starts[row]), int(starts[row + 1])) for row in rows)
+            return tuple(self._verdict(emissions[part], proba[part]) for part in parts)
 
         return Opinion(verdicts, proba, starts)
 
-    def _verdict(self, proba: Floats) -> Verdict:
-        best = proba.argmax(axis=1)
+    def _verdict(self, emissions: Floats, proba: Floats) -> Verdict:
+        best = self.seen[best_path(emissions, self.transitions)]
         shares = proba[np.arange(len(best)), best]
         names = (None, *self.classes)
         # The doubt about a task is that about its most doubtful unit.
-        confidence = float(shares.min()) if len(shares) else 0.0
+        confidence = float(np.clip(shares.min(), 0, 1)) if len(shares) else 0.0
         return Verdict(tuple(names[index] for index in best), confidence, tuple(shares.tolist()))
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all state but the class names."""
-        return {**self.linear.to_arrays(), "seen": self.seen, "intercepts": self.intercepts}
+        return {
+            **self.linear.to_arrays(),
+            "seen": self.seen,
+            "intercepts": self.intercepts,
+            "transitions": self.transitions,
+        }
 
 
 class SequenceLearner:
-    """Multinomial logistic regression over units; the features of a unit see its neighbours.
+    """A conditional random field: the features of a unit, and the label before it.
 
     References
     ----------
-    Ratinov & Roth (2009), Design challenges and misconceptions in named entity recognition. CoNLL.
+    Lafferty, McCallum & Pereira (2001), Conditional random fields. ICML.
     """
 
     name: ClassVar[str] = "sequence"
@@ -111,30 +125,29 @@ class SequenceLearner:
             f"at least {MIN_LABELS} tasks and a label in one of them"
         )
 
-    def fit(self, pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:  # noqa: ARG002
+    def fit(self, pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:
         """Fit on the units of all labelled tasks, and see how it does on each task left out."""
         data = _Labeled.of(pool)
-        fold_of = data.folds(np.ones(len(data.tasks), np.bool_), N_FOLDS, seed)
+        everything = np.ones(len(data.tasks), np.bool_)
+        fold_of = data.folds(everything, N_FOLDS, seed)
         held = None if fold_of is None else data.out_of_fold(fold_of)
-        coef, intercepts, seen = _fit(data.X[:, data.columns], data.y)
-        linear = Linear(data.scaling, data.columns, coef)
-        model = SequenceModel(pool.classes, seen, linear, intercepts)
-        chosen = (
-            None
-            if held is None
-            else sequence_figures("chosen", data.y, held, data.starts, pool.classes)
-        )
+        chain = data.fit(everything, previous if isinstance(previous, SequenceModel) else None)
+        linear = Linear(data.scaling, data.columns, chain.coef)
+        model = SequenceModel(pool.classes, chain.seen, linear, chain.intercepts, chain.transitions)
+        chosen = None
+        if held is not None:
+            chosen = sequence_figures("chosen", data.y, held, data.starts, pool.classes)
         return Fit(model, chosen, held)
 
     def estimate(self, pool: Pool, rows: Ints, *, model: Model | None, seed: int) -> Figures | None:  # noqa: ARG002
-        """Judge labelled `rows`, each by a head fitted on all other tasks."""
+        """Judge labelled `rows`, each by a chain fitted on all other tasks."""
         data = _Labeled.of(pool)
         judged = np.isin(data.tasks, rows)
         fold_of = data.folds(judged, AUDIT_FOLDS, seed)
         if fold_of is None:
             return None
-        units, starts = Units(data.X, data.starts).of(np.flatnonzero(judged))
-        held = data.out_of_fold(fold_of)
+        units, starts = data.units.of(np.flatnonzero(judged))
+        held = data.out_of_fold(fold_of)[units]
         return sequence_figures("audit", data.y[units], held, starts, pool.classes)
 
     def restore(
@@ -143,14 +156,18 @@ class SequenceLearner:
         """Rebuild a model from `SequenceModel.to_arrays`."""
         seen = checked(arrays, "seen", "i", 1)
         intercepts = checked(arrays, "intercepts", "f", 1)
-        if not ascending_below(seen, 1 + len(classes)) or len(intercepts) != len(seen):
+        transitions = checked(arrays, "transitions", "f", 2)
+        s = len(seen)
+        fits = len(intercepts) == s and transitions.shape == (s, s)
+        if not (fits and ascending_below(seen, 1 + len(classes))):
             raise InvalidInput(f"the saved model does not fit {len(classes)} classes; fit it again")
-        return SequenceModel(classes, seen, Linear.from_arrays(arrays, len(seen)), intercepts)
+        linear = Linear.from_arrays(arrays, s)
+        return SequenceModel(classes, seen, linear, intercepts, transitions)
 
 
 @dataclass(frozen=True, eq=False)
 class _Labeled:
-    """The units of the labelled tasks."""
+    """The units of the labelled tasks: `X` scaled, on the `columns` that they use."""
 
     pool: Pool
     tasks: Ints
@@ -167,11 +184,18 @@ class _Labeled:
         tasks = pool.labeled
         units, starts = pool.units.of(tasks)
         scaling = fit_scaling(pool.units.X)
+        if is_sparse(pool.units.X):
+            # What makes a token rare does not make it tell more; a CRF counts all alike.
+            scaling = replace(scaling, weights=np.ones_like(scaling.weights))
         X = scaling.apply(pool.units.X[units])
         columns = np.union1d(np.flatnonzero(document_frequency(X)), [0]).astype(np.int32)
-        return cls(pool, tasks, starts, pool.y[units], X, scaling, columns)
+        return cls(pool, tasks, starts, pool.y[units], X[:, columns], scaling, columns)
 
-    def folds(self, judged: NDArray[np.bool_], n_folds: int, seed: int) -> Ints | None:
+    @property
+    def units(self) -> Units:
+        return Units(self.X, self.starts)
+
+    def folds(self, judged: Bools, n_folds: int, seed: int) -> Ints | None:
         """Return a fold a labelled task."""
         labels = np.maximum.reduceat(self.y, self.starts[:-1]) if len(self.y) else self.y
         Z = scaling_of(self.pool).apply(self.pool.X[self.tasks[judged]])
@@ -179,40 +203,56 @@ class _Labeled:
         return choose_folds(groups, labels, judged, (n_folds, seed), _some_label)
 
     def out_of_fold(self, fold_of: Ints) -> Floats:
-        """Return probabilities of the units of the tasks with a fold, in order."""
-        of_unit = np.repeat(fold_of, np.diff(self.starts))
-        X, width = self.X[:, self.columns], 1 + len(self.pool.classes)
+        """Return probabilities of all units, those of tasks without a fold being zero."""
+        proba = np.zeros((len(self.y), 1 + len(self.pool.classes)))
+        for fold in np.unique(fold_of[fold_of >= 0]):
+            rows, starts = self.units.of(np.flatnonzero(fold_of == fold))
+            chain = self.fit(fold_of != fold)
+            proba[rows] = chain.proba(self.X[rows], starts, proba.shape[1])
+        return proba
 
-        def predictor(train: Ints, test: Ints) -> Floats:
-            coef, intercepts, seen = _fit(X[train], self.y[train])
-            proba = np.zeros((len(test), width))
-            proba[:, seen] = softmax(X[test] @ coef.T + intercepts, axis=1)
-            return proba
+    def fit(self, taught: Bools, previous: SequenceModel | None = None) -> Chain:
+        """Fit on some of the tasks."""
+        rows, starts = self.units.of(np.flatnonzero(taught))
+        rows, starts = _known(rows, starts, self.y)
+        X, seen = self.X[rows], np.unique(self.y[rows]).astype(np.int32)
+        ones = np.ones((X.shape[0], 1), dtype=np.float32)
+        X = hstack([X, csr_matrix(ones)], format="csr") if is_sparse(X) else np.hstack([X, ones])
+        y = np.searchsorted(seen, self.y[rows]).astype(np.int64)
+        start = self._start(seen, previous)
+        coef, transitions = fit_chain(X, y, starts, len(seen), start=start)
+        return Chain(seen, coef[:, :-1].copy(), coef[:, -1].copy(), transitions)
 
-        return out_of_fold(of_unit, predictor)
+    def _start(
+        self, seen: NDArray[np.int32], previous: SequenceModel | None
+    ) -> tuple[Floats, Floats] | None:
+        if previous is None or not np.array_equal(previous.seen, seen):
+            return None
+        if previous.linear.scaling.width != self.scaling.width:
+            return None
+        coef = np.hstack([previous.linear.coef_on(self.columns), previous.intercepts[:, None]])
+        return coef, previous.transitions
+
+
+def _proba(emissions: Floats, chain: Chain | SequenceModel, starts: Ints, width: int) -> Floats:
+    packed = Packed.of(starts)
+    _, found, _ = marginals(
+        emissions[packed.rows].astype(np.float64), chain.transitions.astype(np.float64), packed
+    )
+    proba = np.zeros((len(emissions), width))
+    proba[np.ix_(packed.rows, chain.seen)] = found
+    return proba
+
+
+def _known(rows: Ints, starts: Ints, y: Labels) -> tuple[Ints, Ints]:
+    """Leave out units without a label; what stands on either side of one is two sequences."""
+    known = y[rows] != UNLABELED
+    first = np.zeros(len(rows), np.bool_)
+    first[starts[:-1][np.diff(starts) > 0]] = True
+    first[1:] |= ~known[:-1]
+    begins = np.flatnonzero(first[known])
+    return rows[known], np.append(begins, int(known.sum())).astype(np.int64)
 
 
 def _some_label(most: Labels) -> bool:
     return len(most) >= MIN_LABELS and bool((most > OUTSIDE).any())
-
-
-def _fit(
-    X: Features, y: Labels
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]]:
-    """Fit on units that have a label; return coefficients, intercepts and what was seen."""
-    known = np.flatnonzero(y != UNLABELED)
-    X, y = X[known], y[known]
-    seen = np.unique(y).astype(np.int32)
-    if len(seen) == 1:
-        return np.zeros((1, X.shape[1]), np.float32), np.zeros(1, np.float32), seen
-    with warnings.catch_warnings():
-        # A search that stops short still leaves a usable head.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        head = LogisticRegression(C=C, max_iter=MAX_ITERATIONS).fit(X, y)
-    coef, intercepts = head.coef_, head.intercept_
-    if len(seen) == 2:
-        coef, intercepts = (
-            np.vstack([-coef, coef]) / 2,
-            np.concatenate([-intercepts, intercepts]) / 2,
-        )
-    return coef.astype(np.float32), intercepts.astype(np.float32), seen

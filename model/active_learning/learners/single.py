@@ -78,11 +78,8 @@ class SingleModel:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all state but the class names."""
-        own = ("seen", "temperature", "n_labels", "c")
-        return {
-            **self.linear.to_arrays(),
-            **{name: np.asarray(getattr(self, name)) for name in own},
-        }
+        names = ("seen", "temperature", "n_labels", "c")
+        return self.linear.to_arrays() | {name: np.asarray(getattr(self, name)) for name in names}
 
 
 class SingleLearner:
@@ -120,9 +117,8 @@ class SingleLearner:
         head = fit_head(data.basis.rows, data.y, c=c, start=_start(data, previous))
         linear = Linear(data.scaling, data.basis.columns, data.basis.lift(head.coef))
         seen = head.seen.astype(np.int32)
-        return Fit(
-            SingleModel(pool.classes, seen, linear, temperature, len(data.y), c), chosen, held
-        )
+        model = SingleModel(pool.classes, seen, linear, temperature, len(data.y), c)
+        return Fit(model, chosen, held)
 
     def estimate(self, pool: Pool, rows: Ints, *, model: Model | None, seed: int) -> Figures | None:
         """Judge labelled `rows`, each by a head fitted on all other labels."""
@@ -130,8 +126,9 @@ class SingleLearner:
         fold_of = data.folds(seed, AUDIT_FOLDS, only=rows)
         if fold_of is None:
             return None
-        known = isinstance(model, SingleModel)
-        temperature, c = (model.temperature, model.c) if known else (1.0, C)
+        temperature, c = 1.0, C
+        if isinstance(model, SingleModel):
+            temperature, c = model.temperature, model.c
         found = _out_of_fold(len(pool.classes), data, fold_of, c)
         proba = _probabilities(found, temperature)
         return class_figures("audit", data.y[fold_of >= 0], proba, pool.classes)
