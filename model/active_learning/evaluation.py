@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from active_learning.errors import InvalidInput
-from active_learning.features import is_sparse, similarity
+from active_learning.features import document_frequency, is_sparse, similarity
 from active_learning.types import Features, Floats, Ints
 
 NEAR_DUPLICATE = 0.95
@@ -18,9 +18,12 @@ NEAR_DUPLICATE = 0.95
 two data sets of four, 0.95 cost nothing on any."""
 
 NARROW = 64
-"""Columns below which different tasks come within that cosine by chance, and only equal rows are
-the same question: on a table of four columns, chains of neighbours tied all of 569 rows into one
-group, and nothing could be left out."""
+"""Columns in use below which different tasks come within that cosine by chance, and only equal
+rows are the same question: on a table of four columns, chains of neighbours tied all of 569 rows
+into one group, and nothing could be left out."""
+
+SAMPLE = 1_000
+"""Rows looked at to tell how many columns are in use."""
 
 EQUAL = 1 - 1e-5
 """Cosine of equal rows, as float32 has it."""
@@ -50,12 +53,13 @@ def wilson(successes: float, n: int) -> tuple[float, float]:
     scale = 1 + Z95**2 / n
     centre = (share + Z95**2 / (2 * n)) / scale
     half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / scale
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # The share itself is within, whatever rounding makes of the ends.
+    return max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half)))
 
 
 def same_question(X: Features) -> float:
     """Return the cosine from which two rows of unit length count as the same question."""
-    return EQUAL if X.shape[1] < NARROW else NEAR_DUPLICATE
+    return EQUAL if _narrow(X) else NEAR_DUPLICATE
 
 
 def near_duplicate_groups(
@@ -77,14 +81,20 @@ def near_duplicate_groups(
     cosines : (n, n), optional
         Their similarities, when they are at hand.
     """
-    group = _equal(X) if X.shape[1] < NARROW else _chained(X, cosines)
+    group = _equal(X) if _narrow(X) else _chained(X, cosines)
     keys = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(keys, group, u)
     return np.asarray(keys[group])
 
 
+def _narrow(X: Features) -> bool:
+    sample = X[:: max(X.shape[0] // SAMPLE, 1)]
+    return int(np.count_nonzero(document_frequency(sample))) < NARROW
+
+
 def _equal(X: Features) -> Ints:
-    rows = X.toarray() if is_sparse(X) else X
+    used = np.flatnonzero(document_frequency(X))
+    rows = X[:, used].toarray() if is_sparse(X) else X[:, used]
     return np.asarray(np.unique(rows, axis=0, return_inverse=True)[1], dtype=np.int64).ravel()
 
 

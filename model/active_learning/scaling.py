@@ -91,16 +91,18 @@ class Scaling:
         if kind is Block.COUNTS:
             return weigh(part, weights)
         result = np.zeros((part.shape[0], end - start + (kind is Block.NUMBERS)), dtype=np.float32)
+        # As long as the other columns of an average row.
+        constant = np.sqrt(max(int(np.count_nonzero(weights)), 1))
         for rows in blocks(part):
             values = part[rows].toarray() if is_sparse(part) else part[rows]
             _check_finite(values)
+            readable = values.any(axis=1)
             scaled = (values - self.offsets[start:end]) * weights
             np.clip(scaled, -REACH, REACH, out=scaled)
-            scaled[~values.any(axis=1)] = 0
+            scaled[~readable] = 0
             result[rows, : end - start] = scaled
-        if kind is Block.NUMBERS:
-            active = max(int(np.count_nonzero(weights)), 1)
-            result[:, -1] = np.sqrt(active) * result.any(axis=1)
+            if kind is Block.NUMBERS:
+                result[rows, -1] = constant * readable
         unit = weigh(result, np.ones(result.shape[1], dtype=np.float32))
         return csr_matrix(unit) if is_sparse(X) else unit
 

@@ -154,6 +154,8 @@ class Pool:
             lengths["starts"] = len(self.units.starts) - 1
         if any(length != n for length in lengths.values()):
             raise InvalidInput(f"a pool of {n} tasks has arrays of other lengths: {lengths}")
+        if self.units is not None and len(self.y) != self.units.X.shape[0]:
+            raise InvalidInput(f"{self.units.X.shape[0]} units have {len(self.y)} labels")
 
     @cached_property
     def labeled(self) -> Ints:

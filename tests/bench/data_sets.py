@@ -182,10 +182,11 @@ def series(name: str) -> Callable[[], DataSet]:
         folder = package("sktime==1.2.0")
         rows = [row for path in sorted(folder.rglob(f"{name}_T*.ts")) for row in _ts(path)]
         values, answers = zip(*rows, strict=True)
+        channels = {"channels": ",".join(values[0])}
+        classes = tuple(sorted(set(answers)))
         return DataSet(
-            name, "TimeSeries", Kind.SINGLE, list(values), list(answers),
-            tuple(sorted(set(answers))),
-        )  # fmt: skip
+            name, "TimeSeries", Kind.SINGLE, list(values), list(answers), classes, channels
+        )
 
     load.__name__ = name
     return load

@@ -89,7 +89,7 @@ class TestTheLabelConfig:
         case.wait_until(lambda: _classes(case) == list(left))
         case.wait_learned()
         assert case.wait_for(lambda status: status.labels == 6).state == "ready"
-        case.wait_until(lambda: set(case.queue()["answers"]) <= set(left))
+        case.wait_until(lambda: _answers(case) <= set(left))
 
 
 class TestTasks:
@@ -131,6 +131,13 @@ def _task_of(case: Case, annotation: int) -> int:
 
 def _set_data(case: Case, task: int, data: dict[str, object]) -> None:
     case.client.http.json("PATCH", f"/api/tasks/{task}", body={"data": data})
+
+
+def _answers(case: Case) -> set[str]:
+    """Return what the queue in force would answer."""
+    regions = [region for regions in case.queue()["predictions"] for region in regions]
+    assert regions
+    return {region["value"]["choices"][0] for region in regions}
 
 
 def _classes(case: Case) -> list[str]:

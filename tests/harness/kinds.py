@@ -218,10 +218,7 @@ def numeric() -> Kind:
     return Kind(
         "numeric-fields",
         f'<View><Table name="row" value="$row"/>{_choices("wine", "row", names)}</View>',
-        [
-            {"row": dict(zip(wine.feature_names, wine.data[r].tolist(), strict=True))}
-            for r in rows
-        ],
+        [{"row": dict(zip(wine.feature_names, wine.data[r].tolist(), strict=True))} for r in rows],
         lambda index: choice("wine", "row", names[wine.target[rows[index]]]),
     )
 
@@ -233,9 +230,7 @@ def rating() -> Kind:
         "rating",
         '<View><Text name="text" value="$text"/><Rating name="stars" toName="text"/></View>',
         [{"text": text} for text, _ in texts],
-        lambda i: [
-            region("stars", "text", "rating", {"rating": CLASSES.index(texts[i][1]) + 1})
-        ],
+        lambda i: [region("stars", "text", "rating", {"rating": CLASSES.index(texts[i][1]) + 1})],
     )
 
 

@@ -83,9 +83,9 @@ def reader_of(
     featurizer: Letters | None = None,
     check: Callable[[], None] = lambda: None,
     *,
-    words: bool = False,
+    inputs: Inputs | None = None,
 ) -> Reader:
-    inputs = LetterInputs(featurizer, words=words)
+    inputs = inputs or LetterInputs(featurizer)
     types = frozenset({"choices", "labels"})
     client = cast("LabelStudioClient", studio)
     return Reader(client, mirror, 1, inputs, types, check)
@@ -101,7 +101,7 @@ def contents(mirror: Mirror) -> dict[str, Any]:
     return {
         "states": mirror.states(),
         "annotations": list(mirror.annotations()),
-        "features": mirror.features(table.rows).toarray().tolist(),
+        "features": cast("csr_matrix", mirror.features(table.rows)).toarray().tolist(),
         "errors": mirror.errors(),
         "unread": mirror.unread(),
     }

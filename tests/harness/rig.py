@@ -34,7 +34,7 @@ def settings_in(folder: Path, **fields: Any) -> Settings:
     """Return settings that keep everything in a folder."""
     return Settings(
         label_studio_url="http://studio.example:8080",
-        label_studio_api_key=SecretStr("a key"),
+        label_studio_api_key=SecretStr("a-key"),
         server_secret=SecretStr("a secret"),
         data_dir=str(folder),
         **fields,

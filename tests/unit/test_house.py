@@ -23,7 +23,7 @@ CORE = ROOT / "model" / "active_learning"
 FILES = sorted([*SERVICE.rglob("*.py"), *CORE.rglob("*.py")])
 
 DECODERS = {
-    "featurizers": {"io", "PIL", "soundfile"},
+    "featurizers": {"io", "lxml", "PIL", "soundfile"},
     "encoders": {"io", "onnx", "onnxruntime", "pathlib"},
 }
 """What the parts that make sense of a file's bytes may use besides; `encoders` read their weights

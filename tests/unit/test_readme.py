@@ -13,11 +13,13 @@ import typer
 from pydantic import BaseModel, SecretStr
 
 from active_learning import registry
-from ls_active import tags
+from ls_active import label_config, tags
 from ls_active.cli.main import app
 from ls_active.demo.studio_install import VERSION
 from ls_active.options import Options
+from ls_active.plan import make_plan
 from ls_active.settings import Settings
+from tests.checks import cells
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -78,10 +80,19 @@ def test_every_strategy_is_described():
 
 def test_what_can_be_learned_is_listed():
     header, *rows = table("control tag")
-    shown_tags = {tag for item in registry.featurizers().values() for tag in item.object_tags}
-    assert {cell.strip("`") for cell in header[1:]} == shown_tags
-    learned = {adapter.tag for adapter in tags.adapters().values()}
-    assert {row[0].strip("`") for row in rows} == learned
+    objects = [cell.strip("`") for cell in header[1:]]
+    known = {tag for item in registry.featurizers().values() for tag in item.object_tags}
+    assert sorted(objects) == sorted(known)
+    controls = {adapter.tag for adapter in tags.adapters().values()}
+    assert {row[0].strip("`") for row in rows} == controls
+    for name, *works in rows:
+        said = {shown for shown, cell in zip(objects, works, strict=True) if cell}
+        assert said == {shown for shown in objects if is_learned(name.strip("`"), shown)}, name
+
+
+def is_learned(control: str, shown: str) -> bool:
+    """Whether a control of an object is, in what tests/unit/backend/test_cells.py tries out."""
+    return bool(make_plan(label_config.parse(cells.config_of(shown, control))).heads)
 
 
 def test_every_command_is_described():

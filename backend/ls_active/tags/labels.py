@@ -10,6 +10,9 @@ from ls_active.label_config import ControlTag, LabelConfig
 from ls_active.layout import Layout
 from ls_active.tags.spans import read_spans, write_spans
 
+OBJECTS = ("Text", "Audio")
+"""What it makes regions of, by spans that can be told apart."""
+
 
 class LabelsAdapter:
     """One label, or none, for each token of a text or window of a sound."""
@@ -18,9 +21,14 @@ class LabelsAdapter:
     region_type: ClassVar[str] = "labels"
     compares: ClassVar[bool] = False
 
-    def why_not(self, control: ControlTag, config: LabelConfig) -> str | None:  # noqa: ARG002
+    def why_not(self, control: ControlTag, config: LabelConfig) -> str | None:
         """Say why this control is not learned; None: it is."""
-        return None if control.labels else "it has no labels"
+        if not control.labels:
+            return "it has no labels"
+        shown = config.object.get(control.to_names[0])
+        if shown is not None and shown.tag not in OBJECTS:
+            return f"it labels {shown.tag} (it learns {' and '.join(OBJECTS)})"
+        return None
 
     def kind(self, control: ControlTag) -> Kind:  # noqa: ARG002
         """Return what an answer is."""

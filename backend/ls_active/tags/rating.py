@@ -56,6 +56,6 @@ class RatingAdapter:
 
 
 def _text(stars: Any) -> str:
-    if isinstance(stars, bool) or not isinstance(stars, int | float):
+    if isinstance(stars, bool) or not isinstance(stars, int | float) or abs(stars) > MOST:
         return ""
     return str(int(stars)) if math.isfinite(stars) and stars == int(stars) else ""

@@ -15,6 +15,8 @@ from ls_active.tags import region, values_of
 
 Value = dict[str, Any]
 
+LARGEST = 1e300
+
 
 def read_spans(
     control: ControlTag, result: Any, layout: Layout | None, kind: str, shift: float = 0.0
@@ -72,4 +74,6 @@ def _is_list(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON may hold integers that no float can.
+    return plain and abs(value) < LARGEST

@@ -23,6 +23,8 @@ class TimeSeriesLabelsAdapter:
         if not control.labels:
             return "it has no labels"
         shown = config.object.get(control.to_names[0])
+        if shown is not None and shown.tag != "TimeSeries":
+            return f"it labels {shown.tag}"
         if shown is not None and shown.attribute("timeFormat"):
             return "its times are dates (timeFormat)"
         return None

@@ -70,6 +70,8 @@ def fit_head(
         # A search that stops short, at float32's last digit, still leaves a usable head.
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", OptimizeWarning)
+        # A taxonomy has more classes than the first labels can cover twice.
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         regression.fit(rows, y)
     coef = regression.coef_
     return Head(seen, np.vstack([-coef, coef]) / 2 if len(coef) == 1 else coef)

@@ -25,7 +25,7 @@ MIN_LABELS = 2
 
 MAX_ITERATIONS = 200
 
-TOLERANCE = 0.1
+TOLERANCE = 0.02
 """On the gradient of the summed losses: no probability moves by more than a hundredth beyond."""
 
 

@@ -35,7 +35,8 @@ class NumberModel:
     ----------
     linear : Linear
         The main head first.
-    intercepts : (1 + folds,) float32
+    intercepts : (1 + folds,) float64
+        In full: numbers may be far from zero and close to each other.
     noise : float
         Standard deviation of a label around what the model says, in units of the labels.
     low, high : float
@@ -43,7 +44,7 @@ class NumberModel:
     """
 
     linear: Linear
-    intercepts: NDArray[np.float32]
+    intercepts: Floats
     noise: float
     low: float
     high: float
@@ -58,7 +59,7 @@ class NumberModel:
         said = self.linear(X) + self.intercepts
         mean, folds = np.clip(said[:, 0], self.low, self.high), said.shape[1] - 1
         # The jackknife: what heads that lack a fold disagree on is what more labels would settle.
-        doubt = (folds - 1) * said[:, 1:].var(axis=1) if folds > 1 else 0.0
+        doubt = (folds - 1) * said[:, 1:].var(axis=1) if folds else np.zeros(len(said))
         return mean, np.sqrt(doubt + self.noise**2)
 
     def predict(self, X: Features, starts: Ints | None = None) -> Opinion:  # noqa: ARG002
@@ -116,7 +117,7 @@ class NumberLearner:
         room = (y.max() - y.min()) / 4
         model = NumberModel(
             linear,
-            heads[:, -1].astype(np.float32),
+            heads[:, -1],
             float(noise),
             float(y.min() - room),
             float(y.max() + room),

@@ -45,7 +45,7 @@ def choose(data: Labeled, fold_of: Ints, held: Held, losses: Losses) -> tuple[fl
     for stronger in LADDER[1:] if len(few.y) >= MIN_LABELS else ():
         other = held(few, dealt, stronger)
         gain = losses(found, few.y) - losses(other, few.y)
-        if gain.sum() <= gain.std() * np.sqrt(len(gain)):
+        if not len(gain) or gain.sum() <= gain.std() * np.sqrt(len(gain)):
             break
         c, found = stronger, other
     return c, found if few is data else held(data, fold_of, c)

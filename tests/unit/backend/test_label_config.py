@@ -51,6 +51,36 @@ def test_labels_survive_the_round_trip(labels: list[str]) -> None:
     assert parse(xml).controls[0].labels == tuple(dict.fromkeys(labels))
 
 
+def test_choices_within_choices_are_paths() -> None:
+    inner = (
+        '<Choice value="Animal"><Choice value="Cat" alias="c"><Choice value="Tabby"/></Choice>'
+        '<Choice value="Dog"/></Choice><View><Choice value="hidden"/></View><Choice value="Moss"/>'
+    )
+    xml = (
+        f'<View><Text name="t" value="$x"/><Taxonomy name="c" toName="t">{inner}</Taxonomy></View>'
+    )
+
+    assert parse(xml).controls[0].paths == (
+        ("Animal",),
+        ("Animal", "c"),
+        ("Animal", "c", "Tabby"),
+        ("Animal", "Dog"),
+        ("Moss",),
+    )
+
+
+def test_a_time_series_names_its_channels() -> None:
+    inner = '<Channel column="x"/><MultiChannel><Channel column="y"/></MultiChannel><Channel/>'
+    config = parse(
+        f'<View><TimeSeries name="s" value="$v" timeColumn="t">{inner}</TimeSeries>'
+        '<TimeSeries name="u" value="$w"/></View>'
+    )
+
+    assert config.object["s"].attribute("channels") == "x,y"
+    assert config.object["s"].attribute("timeColumn") == "t"
+    assert config.object["u"].attribute("channels") == ""
+
+
 def test_the_same_text_is_parsed_once_and_another_has_another_digest() -> None:
     config = parse(CONFIG.xml)
 

@@ -131,6 +131,20 @@ class TestPages:
         asked = server.asked[0].url.params["include"].split(",")
         assert {"id", "annotations", "result", "was_cancelled", "completed_by"} <= set(asked)
 
+    def test_the_first_task_is_asked_for_alone(self):
+        found = {"tasks": [{"id": 7, "data": {"text": "a"}}], "total": 900}
+        totals = {"total_annotations": 0, "total_predictions": 0}
+        dated = {"Date": "Sun, 22 Nov 2026 13:29:16 GMT"}
+        server = Server(
+            httpx.Response(200, json=found | totals, headers=dated),
+            httpx.Response(200, json={"tasks": [], "total": 0} | totals, headers=dated),
+        )
+        with connect(server) as client:
+            assert client.first_task(1) == {"id": 7, "data": {"text": "a"}}
+            assert client.first_task(1) is None
+        asked = server.asked[0].url.params
+        assert (asked["project"], asked["page_size"], asked["include"]) == ("1", "1", "id,data")
+
     def test_without_a_date_our_clock_serves_and_the_log_says_so(self, caplog):
         body = {"tasks": [], "total": 0, "total_annotations": 0, "total_predictions": 0}
         with connect(Server(httpx.Response(200, json=body))) as client:
@@ -279,6 +293,10 @@ class TestTheKey:
             LabelStudioClient(URL, key)
         assert not key.strip() or key not in str(caught.value)
 
+    def test_it_opens_files_as_well(self):
+        with connect(Server(httpx.Response(200))) as client:
+            assert client.http.authorization() == {"Authorization": f"Token {KEY}"}
+
     def test_a_line_end_around_it_is_forgiven(self):
         server = Server(httpx.Response(200, json={"release": "1"}))
         with connect(server, key=f"{KEY}\n") as client:
@@ -331,6 +349,19 @@ class TestPersonalAccessToken:
             pytest.raises(error, match="renewing"),
         ):
             client.version()
+        with (
+            connect(Server(answer), key=token("refresh"), retries=0) as client,
+            pytest.raises(error, match="renewing"),
+        ):
+            client.http.authorization()
+
+    def test_files_are_opened_with_what_it_is_exchanged_for(self):
+        access = token("access")
+        server = Server(httpx.Response(200, json={"access": access}))
+        with connect(server, key=token("refresh")) as client:
+            for _ in range(2):
+                assert client.http.authorization() == {"Authorization": f"Bearer {access}"}
+        assert len(server.asked) == 1
 
 
 class TestTheAddress:

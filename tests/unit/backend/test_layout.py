@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,6 @@ def test_runs_say_the_same_as_the_names(names):
         again[first : last + 1] = [name] * (last - first + 1)
     assert again == names
     # As few as there can be: two runs of one name have something between them.
-    for (name, _, last), (following, first, _) in zip(found, found[1:], strict=False):
+    for (name, _, last), (following, first, _) in pairwise(found):
         assert last < first
         assert name != following or last + 1 < first

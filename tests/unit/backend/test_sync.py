@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ls_active.sync.mirror import Mirror
-from ls_active.sync.reader import SyncReport
+from ls_active.sync.reader import TRY_AGAIN, SyncReport
 from tests.harness.effects import Killed
-from tests.harness.mirrors import Letters, anew, contents, open_mirror, reader_of, row_of, sync_of
+from tests.harness.mirrors import (
+    LetterInputs,
+    Letters,
+    anew,
+    contents,
+    open_mirror,
+    reader_of,
+    row_of,
+    sync_of,
+)
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
@@ -241,6 +252,37 @@ class TestWhatChanged:
         mirror.set_note("wide_at", "0")  # half a minute later
         sync_of(studio, mirror).run()
         assert {item.task for item in mirror.annotations()} == {2}
+
+
+class Elsewhere(LetterInputs):
+    """Some texts are not there yet, or never."""
+
+    def __init__(self, *late: str) -> None:
+        super().__init__()
+        self.late = set(late)
+
+    def read(self, tasks):
+        read = super().read(tasks)
+        places = [n for n, task in enumerate(tasks) if task["data"]["text"] in self.late]
+        X = read.X.copy()
+        X[places] = 0
+        X.eliminate_zeros()
+        return replace(read, X=X, errors=dict.fromkeys(places, "late"), later=frozenset(places))
+
+
+def test_what_was_not_there_is_looked_for_now_and_then(studio, mirror):
+    inputs = Elsewhere("text 2", "text 4")
+    sync_of(studio, mirror, inputs=inputs).run()
+    assert mirror.errors() == {"late": 2}
+    assert not features_of(mirror, 3).any()
+    inputs.late = {"text 4"}
+    studio.reads.clear()
+    sync_of(studio, mirror, inputs=inputs).run()
+    assert (mirror.errors(), data_reads(studio)) == ({"late": 2}, {})
+    mirror.set_note("tried_again", str(time.time() - TRY_AGAIN - 1))
+    sync_of(studio, mirror, inputs=inputs).run()
+    assert (mirror.errors(), data_reads(studio)) == ({"late": 1}, {3: 1, 5: 1})
+    np.testing.assert_array_equal(features_of(mirror, 3), row_of("text 2"))
 
 
 def test_runs_of_ids_hold_no_other_task(studio, mirror):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from xml.sax.saxutils import quoteattr
+
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
 from ls_active.label_config import parse
 from ls_active.plan import Head
 from ls_active.tags import TagAdapter, adapters
 from tests.checks import tag as tag_checks
-from tests.checks.tag import EXAMPLES, Example, view
+from tests.checks.tag_examples import EXAMPLES, TOKENS, Example, view
 
 CASES = [
     pytest.param(adapter, example, id=f"{adapter.tag}-{number}")
@@ -31,6 +35,56 @@ def test_every_tag(adapter: TagAdapter, example: Example, check: tag_checks.Chec
 
 def test_every_tag_has_an_example() -> None:
     assert {adapter.tag for adapter in adapters().values()} == set(EXAMPLES)
+
+
+NAMES = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Cn", "Co", "Zl", "Zp"]),
+    min_size=1,
+    max_size=8,
+)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> Example:
+    """A control whose labels are any, in any script, and of any number."""
+    given_names = (" ".join(name.split()) for name in draw(st.lists(NAMES, min_size=2, max_size=6)))
+    names = list(dict.fromkeys(name for name in given_names if name))
+    assume(len(names) >= 2)
+    flat = "".join(f"<Choice value={quoteattr(name)}/>" for name in names)
+    deep = f"<Choice value={quoteattr(names[0])}>{flat}</Choice>{flat.partition('/>')[2]}"
+    labels = "".join(f"<Label value={quoteattr(name)}/>" for name in names)
+    stars, step = draw(st.integers(2, 100)), draw(st.sampled_from([0.1, 0.25, 1, 3]))
+    least = draw(st.integers(-20, 20))
+    return draw(
+        st.sampled_from(
+            [
+                Example(view(f'<Choices name="c" toName="t">{flat}</Choices>')),
+                Example(view(f'<Choices name="c" toName="t" choice="multiple">{flat}</Choices>')),
+                Example(view(f'<Taxonomy name="c" toName="t">{deep}</Taxonomy>')),
+                Example(view(f'<Taxonomy name="c" toName="t" maxUsages="1">{deep}</Taxonomy>')),
+                Example(view(f'<Labels name="c" toName="t">{labels}</Labels>'), TOKENS),
+                Example(view(f'<Rating name="c" toName="t" maxRating="{stars}"/>')),
+                Example(
+                    view(f'<Number name="c" toName="t" min="{least}" step="{step}"/>'),
+                    numbers=st.integers(0, 50).map(lambda n: round(least + n * step, 10)),
+                ),
+            ]
+        )
+    )
+
+
+@settings(max_examples=150)
+@given(configs(), st.data())
+def test_any_config_reads_back_what_it_writes_and_label_studio_takes_it(
+    example: Example, data: st.DataObject
+) -> None:
+    head, config = head_of(example.xml), parse(example.xml)
+    assume(head.adapter.why_not(head.control, config) is None)
+    verdict, layout = data.draw(tag_checks.written(head, example))
+    result = head.write(verdict, layout)
+    # Where there are no units, nothing is read.
+    assert head.read(result, layout) == (verdict.answer or None if layout else verdict.answer)
+    assert config.validate({"result": result, "score": 0.5, "model_version": "al-1"}) == []
 
 
 def choices(attributes: str = "") -> Head:

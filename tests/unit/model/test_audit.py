@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from active_learning import loop
-from active_learning.audit import audit_set, estimate, interleave, uniform_order
+from active_learning.audit import audit_set, interleave, uniform_order
+from active_learning.loop import estimate_audit
 from active_learning.types import UNLABELED, Pool, Serving
 
 from .synthetic import pool_of, sparse_topics
@@ -175,13 +176,13 @@ def audited_pool(n_audit: int, n_chosen: int, seed: int, classes: int = 3):
 
 def test_no_figures_before_enough_labels():
     pool, _ = audited_pool(29, 50, 0)
-    found = estimate(pool)
+    found = estimate_audit(pool)
     assert (found.labels, found.skipped, found.needed, found.figures) == (29, 0, 30, None)
 
 
 def test_figures_are_of_the_audit_set_only():
     pool, _ = audited_pool(40, 60, 0)
-    found = estimate(pool)
+    found = estimate_audit(pool)
     assert found.labels >= 40
     assert found.figures is not None
     assert (found.figures.n, found.figures.basis) == (found.labels, "audit")
@@ -190,7 +191,7 @@ def test_figures_are_of_the_audit_set_only():
 def test_one_class_has_no_figures():
     pool, _ = audited_pool(40, 20, 0)
     alike = pool_of(pool.X, np.where(pool.y == UNLABELED, UNLABELED, 1), 3, uid="0.0")
-    assert estimate(alike).figures is None
+    assert estimate_audit(alike).figures is None
 
 
 def test_the_interval_covers_the_accuracy_on_the_pool():
@@ -201,8 +202,8 @@ def test_the_interval_covers_the_accuracy_on_the_pool():
         model = loop.fit(pool).model
         rest = pool.y == UNLABELED
         right = model.predict_proba(pool.X)[rest].argmax(axis=1) == truth[rest]
-        found = estimate(pool).figures
+        found = estimate_audit(pool).figures
         covered += found.low <= right.mean() <= found.high
-        errors.append(found.accuracy - right.mean())
+        errors.append(found.value - right.mean())
     assert covered >= 34
     assert abs(np.mean(errors)) < 0.05

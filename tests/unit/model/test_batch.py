@@ -9,6 +9,8 @@ from scipy.sparse import csr_matrix
 from active_learning import batch
 from active_learning.batch import diverse_head
 
+from .synthetic import widened
+
 RNG = np.random.default_rng
 
 
@@ -33,6 +35,23 @@ def test_best_first():
 def test_near_duplicates_of_chosen_and_labelled_are_passed_over():
     X = axes(0, 0, 1, 2, 3)
     assert head([0.9, 0.8, 0.7, 0.6, 0.5], X, 3, X_labeled=axes(2)) == [0, 2, 4]
+
+
+def fan(n: int) -> np.ndarray:
+    """Unit rows, each ten degrees from the last."""
+    angles = np.deg2rad(10) * np.arange(n)
+    return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def test_neighbours_are_passed_over_where_there_are_many_columns():
+    scores = [0.9, 0.8, 0.7, 0.6]
+    assert head(scores, widened(fan(4)), 2) == [0, 2]
+    assert head(scores, fan(4), 2) == [0, 1]
+
+
+def test_equal_rows_are_passed_over_in_a_few_columns_too():
+    X = fan(3)[[0, 0, 1, 2, 2]]
+    assert head([0.9, 0.8, 0.7, 0.6, 0.5], X, 2, X_labeled=X[[2]]) == [0, 3]
 
 
 def test_fills_with_those_passed_over():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from active_learning.calibration import fit_temperature, probabilities
+from active_learning.calibration import fit_temperature, losses_at_best, probabilities
 
 LOGITS = hnp.arrays(
     np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6),
@@ -58,3 +58,19 @@ def test_unseen_classes_are_left_out():
     more = np.vstack([logits, [[0.0, 0.0, -np.inf]]])
     with_unseen = fit_temperature(more, np.append(y, 2), np.append(folds, 0))
     assert with_unseen == pytest.approx(fit_temperature(logits, y, folds))
+
+
+def test_losses_are_those_after_the_best_temperature():
+    logits, y, _ = overconfident(2000, 4.0)
+    straight = losses_at_best(logits / 4.0, y)
+    assert losses_at_best(logits, y).mean() == pytest.approx(straight.mean(), rel=1e-3)
+    np.testing.assert_allclose(
+        straight, -np.log(probabilities(logits / 4.0, 1.0, 1)[np.arange(2000), y]), rtol=0.2
+    )
+
+
+def test_losses_leave_out_what_the_model_did_not_know():
+    logits, y, _ = overconfident(50, 1.0)
+    more = np.vstack([[[0.0, 0.0, -np.inf]], logits])
+    np.testing.assert_allclose(losses_at_best(more, np.append(2, y)), losses_at_best(logits, y))
+    assert losses_at_best(more[:1], np.array([2])).shape == (0,)

@@ -2,9 +2,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from active_learning.learners.head import C, choose_folds, fit_head, out_of_fold
+from active_learning.calibration import losses_at_best
+from active_learning.features import weigh
+from active_learning.learners.head import COARSE, fit_head
+from active_learning.learners.penalty import C
 
-from .synthetic import dense_blobs
+from .synthetic import dense_blobs, sparse_topics
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -40,32 +43,25 @@ def test_classes_without_labels_have_no_logit():
     assert np.isfinite(logits[:, [1, 3]]).all()
 
 
-def test_out_of_fold_rows_are_not_seen():
-    X, y = dense_blobs(40, 2)
-    fold_of = np.arange(40) % 4
-    logits, n_train = out_of_fold(X, y, fold_of, 2)
-    wrong = y.copy()
-    wrong[fold_of == 1] = 1 - wrong[fold_of == 1]
-    others, _ = out_of_fold(X, wrong, fold_of, 2)
-    np.testing.assert_array_equal(logits[fold_of == 1], others[fold_of == 1])
-    assert not np.array_equal(logits[fold_of == 2], others[fold_of == 2])
-    assert n_train.tolist() == [30] * 40
+def test_one_class_alone_is_a_head_that_knows_no_other():
+    X, _ = dense_blobs(10, 2)
+    head = fit_head(X, np.full(10, 3))
+    logits = head.logits(X, 5)
+    assert (logits[:, 3] == 0).all()
+    assert np.isneginf(logits[:, [0, 1, 2, 4]]).all()
 
 
-def test_teachers_are_never_left_out():
-    X, y = dense_blobs(40, 2)
-    fold_of = np.where(np.arange(40) < 30, -1, np.arange(40) % 2)
-    logits, n_train = out_of_fold(X, y, fold_of, 2)
-    assert logits.shape == (10, 2)
-    assert n_train.tolist() == [35] * 10
+def test_a_stronger_penalty_makes_smaller_coefficients():
+    X, y = dense_blobs(60, 3)
+    sizes = [np.abs(fit_head(X, y, c=c).coef).max() for c in (0.1, 1.0, 10.0)]
+    assert sizes == sorted(sizes)
 
 
-def test_fewer_folds_or_none_where_classes_are_too_small():
-    keys = np.arange(40, dtype=np.uint64)
-    y = np.arange(40) % 2
-    assert set(choose_folds(keys, y, 5, 0)) == set(range(5))
-    lonely = np.array([0] * 39 + [1])
-    assert choose_folds(keys, lonely, 5, 0) is None
-    assert choose_folds(keys, lonely, 5, 0, teachers=np.array([1])) is not None
-    one_group = np.zeros(40, dtype=np.uint64)
-    assert choose_folds(one_group, y, 5, 0) is None
+def test_a_coarse_head_judges_like_a_fine_one():
+    X, y = sparse_topics(150, noise=0.3)
+    rows = weigh(X, np.ones(X.shape[1], dtype=np.float32))
+    losses = [
+        losses_at_best(fit_head(rows[:100], y[:100], tolerance=t).logits(rows[100:], 3), y[100:])
+        for t in (COARSE, 1e-8)
+    ]
+    assert losses[0].mean() == pytest.approx(losses[1].mean(), rel=0.01)

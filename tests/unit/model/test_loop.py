@@ -1,16 +1,20 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
+from scipy.stats import rankdata
 
 from active_learning import loop
-from active_learning.errors import InvalidInput, NotEnoughLabels, UnknownComponent
-from active_learning.types import UNLABELED, Pool, Reason, Serving
+from active_learning.errors import UnknownComponent
+from active_learning.registry import strategy_named
+from active_learning.scaling import scaling_of
+from active_learning.types import UNLABELED, Candidates, Kind, Pool, Reason, Serving
 
-from .synthetic import bbc, dense_blobs, partly, pool_of, sparse_topics
+from .synthetic import FORMS, bbc, dense_blobs, learnable, partly, pool_of, sparse_topics
 
 CHOICES = {
     "strategy": "margin",
@@ -28,27 +32,21 @@ def some_pool(n_labels=30, n=200):
 
 
 def rank(pool: Pool, model=None, **changed):
-    return loop.rank(pool, model, **CHOICES | changed)
+    return loop.rank([pool], [model], **CHOICES | changed)
+
+
+def rank_all(pools, models, **changed):
+    return loop.rank(pools, models, **CHOICES | {"epsilon": 0.0} | changed)
+
+
+def fitted(pool: Pool):
+    return loop.fit(pool).model
 
 
 def with_serving(pool: Pool, rows, serving: Serving) -> Pool:
     changed = pool.serving.copy()
     changed[rows] = serving
     return replace(pool, serving=changed)
-
-
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        ([], r"0 labels in 0 classes \(none\)"),
-        ([1, 1, 1], r"3 labels in 1 classes \('b'\)"),
-    ],
-)
-def test_fit_needs_two_classes_and_says_what_there_is(labels, message):
-    X, _ = sparse_topics(10)
-    y = np.array(labels + [UNLABELED] * (10 - len(labels)))
-    with pytest.raises(NotEnoughLabels, match=message):
-        loop.fit(pool_of(X, y, 3))
 
 
 def test_fit_and_rank_are_deterministic():
@@ -82,7 +80,8 @@ def test_head_with_a_model():
     assert len(queue.ids) == len(queue.rows) == len(queue.scores) == len(queue.reasons) == 20
     np.testing.assert_array_equal(queue.ids, pool.ids[queue.rows])
     assert (pool.serving[queue.rows] == Serving.YES).all()
-    np.testing.assert_allclose(queue.proba, model.predict_proba(pool.X[queue.rows]), atol=1e-6)
+    [verdicts] = queue.verdicts
+    assert verdicts == loop.opine(model, pool, queue.rows).verdicts(np.arange(20))
     strategic = np.array([reason == Reason.STRATEGY for reason in queue.reasons])
     assert (np.diff(queue.scores[strategic]) <= 0).all()
     assert queue.scores[strategic].min() > np.median(queue.scores) - 1
@@ -104,7 +103,7 @@ def test_audit_tasks_are_the_first_in_audit_order():
 def test_head_without_a_model():
     queue = rank(some_pool(0), None)
     assert len(queue.ids) == 20
-    assert queue.proba is None
+    assert queue.verdicts == (None,)
     assert set(queue.reasons) == {Reason.COLD_START, Reason.AUDIT}
 
 
@@ -199,13 +198,172 @@ def test_any_pool(n, k, epsilon, with_model, data):
     assert len(queue.ids) == len(set(queue.ids.tolist())) == min(k, askable)
     assert (pool.serving[queue.rows] != Serving.NO).all()
     assert ((queue.scores >= 0) & (queue.scores <= 1)).all()
-    assert (queue.proba is None) == (model is None)
+    [verdicts] = queue.verdicts
+    assert (verdicts is None) == (model is None)
+    assert verdicts is None or len(verdicts) == len(queue.ids)
 
 
-def test_arrays_that_do_not_fit_together_are_no_pool():
-    pool = some_pool()
-    with pytest.raises(InvalidInput, match="pool of 200 tasks"):
-        replace(pool, y=pool.y[:-1])
+# Every kind of answer, and several controls
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_answer_makes_a_queue(kind, form):
+    pool = learnable(kind, form)
+    model = fitted(pool)
+    queue = rank(pool, model)
+    waiting = np.flatnonzero(pool.serving == Serving.YES)
+    assert len(queue.ids) == len(set(queue.ids)) == 20
+    assert set(queue.rows) <= set(waiting)
+    assert ((queue.scores >= 0) & (queue.scores <= 1)).all()
+    assert queue.verdicts == (loop.opine(model, pool, queue.rows).verdicts(np.arange(20)),)
+    again = rank(pool, model)
+    assert (again.ids == queue.ids).all()
+
+
+@pytest.mark.parametrize("kind", [Kind.MULTIPLE, Kind.SEQUENCE])
+def test_a_task_scores_as_its_best_question(kind):
+    pool = learnable(kind, "vector")
+    model = fitted(pool)
+    opinion = loop.opine(model, pool, np.arange(120))
+    X = scaling_of(pool).apply(pool.X)
+    candidates = Candidates(opinion.questions, X, X[:0], np.random.default_rng(0))
+    scores = strategy_named("margin").score(candidates)
+    best = [max(scores[a:b], default=0.0) for a, b in pairwise(opinion.starts)]
+    queue = rank(pool, model, epsilon=0.0)
+    np.testing.assert_allclose(queue.scores, np.array(best)[queue.rows])
+    waiting = np.flatnonzero(pool.serving == Serving.YES)
+    top = sorted(np.array(best)[waiting])[-20:]
+    assert np.mean(queue.scores) > np.mean(top) - 0.05
+
+
+def test_a_task_without_units_is_asked_last():
+    pool = learnable(Kind.SEQUENCE, "vector", n_labels=40)
+    empty = np.flatnonzero((np.diff(pool.units.starts) == 0) & (pool.serving == Serving.YES))
+    queue = rank(pool, fitted(pool), k=200, epsilon=0.0)
+    assert set(queue.rows[-len(empty) :]) == set(empty)
+
+
+def test_tasks_are_spread_where_answers_are_numbers():
+    X, z = dense_blobs(300, 4, seed=3)
+    shown = np.full(300, np.nan)
+    # All labels are of one theme: the others come first, whatever the strategy.
+    known = np.flatnonzero(z == 0)[:20]
+    shown[known] = np.random.default_rng(0).normal(size=20)
+    pool = pool_of(X, shown, 0, kind=Kind.NUMBER)
+    for strategy in ("margin", "random"):
+        queue = rank(pool, fitted(pool), strategy=strategy, epsilon=0.0)
+        assert set(z[queue.rows[:3]]) == {1, 2, 3}
+        assert (np.diff(queue.scores) < 0).all()
+
+
+def two_controls():
+    """The same tasks as a class and as a number, each control answered for others of them."""
+    X, z = dense_blobs(200, 3, seed=1)
+    numbers = np.full(200, np.nan)
+    numbers[40:80] = z[40:80]
+    one = pool_of(X, np.where(np.arange(200) < 60, z, UNLABELED), 3)
+    other = pool_of(X, numbers, 0, kind=Kind.NUMBER)
+    both = replace(one, serving=one.serving.copy(), resolved=one.resolved.copy())
+    answered = np.arange(200) < 80
+    both.serving[answered], both.resolved[answered] = Serving.NO, True
+    return both, replace(other, serving=both.serving, resolved=both.resolved)
+
+
+def scores_of(pools, models) -> np.ndarray:
+    """The score of every waiting task."""
+    queue = rank_all(pools, models, k=200)
+    assert len(queue.rows) == 120
+    scores = np.zeros(200)
+    scores[queue.rows] = queue.scores
+    return scores[80:]
+
+
+def test_several_controls_are_ranked_by_the_mean_of_their_ranks():
+    pools = two_controls()
+    first, second = [fitted(pool) for pool in pools]
+    alone = [scores_of(pools, models) for models in ([first, None], [None, second])]
+    ranks = np.mean([rankdata(scores, method="max") / 120 for scores in alone], axis=0)
+    np.testing.assert_allclose(scores_of(pools, [first, second]), ranks)
+
+
+def test_each_control_has_its_verdicts():
+    pools = two_controls()
+    models = [fitted(pool) for pool in pools]
+    queue = rank_all(pools, models)
+    for pool, model, verdicts in zip(pools, models, queue.verdicts, strict=True):
+        assert verdicts == loop.opine(model, pool, queue.rows).verdicts(np.arange(20))
+    assert all(isinstance(verdict.answer, str) for verdict in queue.verdicts[0])
+    assert all(isinstance(verdict.answer, float) for verdict in queue.verdicts[1])
+
+
+def test_a_control_without_a_model_has_no_say():
+    pools = two_controls()
+    model = fitted(pools[0])
+    alone = rank_all(pools[:1], [model])
+    queue = rank_all(pools, [model, None])
+    assert (queue.ids == alone.ids).all()
+    np.testing.assert_array_equal(queue.scores, alone.scores)
+    assert queue.verdicts == (*alone.verdicts, None)
+    backwards = rank_all(pools[::-1], [None, model])
+    assert backwards.verdicts == (None, *alone.verdicts)
+
+
+def test_controls_without_any_model_start_cold():
+    pools = two_controls()
+    queue = rank_all(pools, [None, None])
+    assert queue.verdicts == (None, None)
+    assert set(queue.reasons) == {Reason.COLD_START}
+
+
+def test_near_duplicates_of_what_any_control_knows_are_passed_over():
+    one, other = two_controls()
+    X = one.X.copy()
+    # Waiting tasks that repeat one that only the second control has an answer for.
+    X[100:110] = X[70]
+    pools = [replace(one, X=X), replace(other, X=X)]
+    queue = rank_all(pools, [fitted(pool) for pool in pools], k=100)
+    assert not set(queue.rows) & set(range(100, 110))
+
+
+def test_pools_and_models_go_in_pairs():
+    pools = two_controls()
+    with pytest.raises(ValueError, match="zip"):
+        rank_all(pools, [fitted(pools[0])])
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_nobody_to_ask(kind):
+    pool = learnable(kind, "vector")
+    model = fitted(pool)
+    done = replace(pool, serving=np.zeros(120, dtype=np.int8))
+    for models in ([model], [None]):
+        queue = loop.rank([done], models, **CHOICES)
+        assert (queue.ids.tolist(), queue.reasons) == ([], ())
+        assert queue.verdicts in (((),), (None,))
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_restore_knows_the_learner_by_the_kind(kind):
+    pool = learnable(kind, "vector")
+    model = fitted(pool)
+    again = loop.restore(kind, model.to_arrays(), pool.classes)
+    rows = np.arange(120)
+    assert loop.opine(again, pool, rows).verdicts(rows) == (
+        loop.opine(model, pool, rows).verdicts(rows)
+    )
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_answer_is_audited(kind):
+    pool = learnable(kind, "vector")
+    # Who is labelled comes first in the audit order.
+    pool = replace(pool, u=np.argsort(np.argsort(~pool.resolved)).astype(np.uint64))
+    found = loop.estimate_audit(pool, model=fitted(pool))
+    assert found.labels == len(pool.labeled)
+    assert (found.figures.n, found.figures.basis) == (found.labels, "audit")
+    assert found.figures.value > found.figures.baseline
+    assert loop.estimate_audit(pool, needed=100).figures is None
 
 
 def learn(strategy: str, n_labels: int, seed: int) -> float:

@@ -8,7 +8,7 @@ import pytest
 from active_learning import registry
 from active_learning.errors import InvalidInput, UnknownComponent
 from active_learning.featurizers.text import TextFeaturizer
-from active_learning.learners.linear import LinearModel
+from active_learning.types import Block, Kind
 
 ONE = '''
 from collections import OrderedDict
@@ -46,8 +46,8 @@ def paints(tmp_path, monkeypatch):
 
 def test_what_ships():
     assert set(registry.strategies()) == {"entropy", "least_confidence", "margin", "random"}
-    assert registry.featurizers() == {"text": TextFeaturizer}
-    assert registry.learners() == {"linear": LinearModel}
+    assert set(registry.learners()) == {"multiple", "number", "sequence", "single"}
+    assert registry.featurizers()["text"] is TextFeaturizer
 
 
 def test_discover_finds_what_a_folder_defines_and_nothing_it_imports(paints):
@@ -76,6 +76,30 @@ def test_unknown_strategy_lists_the_known():
         registry.strategy_named("margn")
 
 
-def test_featurizer_for_object_tag():
-    assert isinstance(registry.featurizer_for("Text"), TextFeaturizer)
-    assert registry.featurizer_for("Hologram") is None
+def test_featurizer_of_an_object_tag():
+    assert registry.featurizer_of("Text") is TextFeaturizer
+    assert registry.featurizer_of("Hologram") is None
+    assert registry.unit_featurizer_of("Hologram") is None
+
+
+def test_an_object_tag_has_one_featurizer_and_one_way_to_be_cut():
+    for found, tags in (
+        (registry.featurizers(), "object_tags"),
+        (registry.unit_featurizers(), "unit_tags"),
+    ):
+        read = [tag for item in found.values() for tag in getattr(item, tags)]
+        assert len(read) == len(set(read))
+
+
+def test_featurizers_are_found_by_every_tag_they_read():
+    for item in registry.featurizers().values():
+        assert all(registry.featurizer_of(tag) is item for tag in item.object_tags)
+        assert item.block in Block
+    for item in registry.unit_featurizers().values():
+        assert all(registry.unit_featurizer_of(tag) is item for tag in item.unit_tags)
+
+
+def test_a_learner_of_each_kind():
+    for kind in Kind:
+        assert registry.learner_of(kind).kind is kind
+        assert registry.learner_of(kind) is registry.learner_of(kind)

@@ -1,0 +1,1 @@
+"""Networks that ship inside an installed package: numbers in, embeddings out."""
