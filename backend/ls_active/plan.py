@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -125,6 +125,8 @@ class Plan:
         What is cut into units.
     vector : int
         Length of the ready vector that takes the place of all other features, 0 without one.
+    numbers : tuple of str
+        Fields that hold numbers, though a text tag shows them.
     """
 
     heads: tuple[Head, ...] = ()
@@ -132,6 +134,7 @@ class Plan:
     unit_inputs: tuple[Input, ...] = ()
     left_out: tuple[LeftOut, ...] = field(default=())
     vector: int = 0
+    numbers: tuple[str, ...] = ()
 
     @property
     def media(self) -> bool:
@@ -160,16 +163,21 @@ class Plan:
 
 
 @lru_cache(maxsize=32)
-def make_plan(config: LabelConfig, vector: int = 0) -> Plan:
+def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = ()) -> Plan:
     """Choose every control that can be learned.
 
     Parameters
     ----------
     vector : int
         Length of the ready vector in the tasks' data, 0 if they have none.
+    numbers : tuple of str
+        Fields of the tasks' data that hold numbers; see `look_at`.
     """
-    inputs = (_vector_input(vector),) if vector else tuple(_inputs(config))
-    places = {} if vector else {name: place for place, name in enumerate(_readable(config))}
+    readable = [] if vector else [s for s in config.objects if _reader_of(s, numbers) is not None]
+    inputs = tuple(_input(shown, _reader_of(shown, numbers)) for shown in readable)
+    places = {shown.name: place for place, shown in enumerate(readable)}
+    if vector:
+        inputs = (_vector_input(vector),)
     heads: list[Head] = []
     unit_inputs: list[Input] = []
     left_out: list[LeftOut] = []
@@ -179,23 +187,22 @@ def make_plan(config: LabelConfig, vector: int = 0) -> Plan:
             left_out.append(LeftOut(control.name, control.tag, outcome))
         else:
             heads.append(outcome)
-    return Plan(tuple(heads), inputs, tuple(unit_inputs), tuple(left_out), vector)
+    return Plan(tuple(heads), inputs, tuple(unit_inputs), tuple(left_out), vector, numbers)
 
 
-def _readable(config: LabelConfig) -> list[str]:
-    return [shown.name for shown in config.objects if _reader_of(shown) is not None]
+def look_at(data: Any) -> tuple[int, tuple[str, ...]]:
+    """Return what a task's data says beyond the config: the length of its vector, its numbers."""
+    fields = data if isinstance(data, Mapping) else {}
+    vector = fields.get(VECTOR)
+    numbers = [name for name, value in fields.items() if type(value) in (int, float)]
+    return len(vector) if isinstance(vector, list) else 0, tuple(sorted(numbers))
 
 
-def _inputs(config: LabelConfig) -> Iterator[Input]:
-    for name in _readable(config):
-        shown = config.object[name]
-        featurizer = _reader_of(shown)
-        assert featurizer is not None  # noqa: S101 - `_readable` looked
-        yield _input(shown, featurizer)
-
-
-def _reader_of(shown: ObjectTag) -> Any:
-    return registry.featurizer_of(shown.tag) if shown.field is not None else None
+def _reader_of(shown: ObjectTag, numbers: tuple[str, ...]) -> Any:
+    if shown.field is None:
+        return None
+    plain = shown.tag == "Text" and shown.field in numbers
+    return registry.featurizers()["number"] if plain else registry.featurizer_of(shown.tag)
 
 
 def _input(shown: ObjectTag, featurizer: Any) -> Input:

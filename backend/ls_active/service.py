@@ -146,8 +146,10 @@ class Service:
 def _plan_of(request: PredictRequest, version: ModelVersion | None) -> Plan:
     if not request.label_config:
         return Plan()
-    vector = version.manifest["vector"] if version else 0
-    return make_plan(label_config.parse(request.label_config), vector)
+    config = label_config.parse(request.label_config)
+    if version is None:
+        return make_plan(config)
+    return make_plan(config, version.manifest["vector"], tuple(version.manifest["numbers"]))
 
 
 def _answers(

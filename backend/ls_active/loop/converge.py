@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.refit import Outcome, Refit, Subject
-from ls_active.plan import VECTOR, LeftOut, Plan, make_plan
+from ls_active.plan import LeftOut, Plan, look_at, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
@@ -129,15 +129,8 @@ def _read(shop: Workshop, project: Project) -> tuple[LabelConfig | None, Plan]:
         config = label_config.parse(project.label_config)
     except BadLabelConfig as error:
         return None, Plan(left_out=(LeftOut("label config", "View", str(error)),))
-    return config, make_plan(config, _vector_length(shop, project))
-
-
-def _vector_length(shop: Workshop, project: Project) -> int:
-    """Return how long the ready vectors in the tasks' data are, by the first task; 0 without."""
     first = shop.client.first_task(project.id) or {}
-    data = first.get("data")
-    vector = data.get(VECTOR) if isinstance(data, Mapping) else None
-    return len(vector) if isinstance(vector, list) else 0
+    return config, make_plan(config, *look_at(first.get("data")))
 
 
 def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:

@@ -147,6 +147,7 @@ class ModelShelf:
             "tasks": len(dataset.pool.ids),
             "features": plan.feature_key,
             "vector": plan.vector,
+            "numbers": list(plan.numbers),
             "strategy": strategy,
             "seed": seed,
         }

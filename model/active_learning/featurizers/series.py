@@ -125,7 +125,7 @@ def parse_time(text: str, time_format: str) -> float:
     """
     if time_format.strip() in {"%Q", "%s"}:
         return float(text) * (1 if time_format.strip() == "%Q" else 1000)
-    found = datetime.strptime(text.strip(), _python_format(time_format))
+    found = datetime.strptime(text.strip(), _python_format(time_format))  # noqa: DTZ007
     moment = found if found.tzinfo else found.replace(tzinfo=UTC)
     return (moment - _EPOCH) / timedelta(milliseconds=1)
 
@@ -203,7 +203,7 @@ def _rows(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
 
 
 def _column(table: Mapping[str, Sequence[Any]], name: str) -> Sequence[Any]:
-    """Return a column by name, or else by number, as Label Studio does; nothing if there is none."""
+    """Return a column by name, or else by number, as Label Studio does; else nothing."""
     if name in table:
         return table[name]
     place = int(name) if name.isdecimal() else len(table)
@@ -254,7 +254,7 @@ def _times(column: Sequence[Any] | None, columns: Columns, length: int) -> Float
     if columns.time_format:
         knots = np.unique(np.linspace(0, length - 1, min(length, KNOTS)).astype(np.int64))
         moments = [_moment(column[knot], columns.time_format) for knot in knots]
-        times = np.interp(numbered, knots, moments)
+        times: Floats = np.interp(numbered, knots, moments)
     else:
         times = _numbers(column, length)
     if not np.isfinite(times).all() or (np.diff(times) < 0).any():

@@ -146,7 +146,7 @@ def _statistics(x: Floats) -> Floats:
     steps = np.abs(np.diff(x)) if len(x) > 1 else np.zeros(1)
     places = np.arange(len(x)) - (len(x) - 1) / 2
     deviation = x.std()
-    slope = places @ x / max(places @ places, 1)
+    slope = float(places @ x) / max(float(places @ places), 1.0)
     others = [x.mean(), deviation, slope, x[0], x[-1], np.abs(x).mean()]
     others += [steps.mean(), steps.std(), steps.max()]
     others += [np.ptp(x), np.sqrt(np.square(x).mean()), np.log(deviation + 1e-12)]
@@ -167,11 +167,12 @@ def _spectrum(x: Floats) -> Floats:
     edges = np.concatenate([[0], np.geomspace(1, len(power), BANDS)])
     within = np.diff(np.interp(edges, np.arange(len(sums)), sums))
     widths = np.diff(edges)
-    return np.log(within / np.where(widths > 0, widths, 1) + 1e-4)
+    return np.asarray(np.log(within / np.where(widths > 0, widths, 1) + 1e-4))
 
 
 def _stretched(x: Floats, length: int) -> Floats:
-    return np.interp(np.linspace(0, len(x) - 1, length), np.arange(len(x)), x)
+    places = np.linspace(0, len(x) - 1, length)
+    return np.asarray(np.interp(places, np.arange(len(x)), x))
 
 
 def standardised(values: Floats) -> Floats:
@@ -212,7 +213,8 @@ def _kernels(n_channels: int, number: int) -> NDArray[np.float32]:
     taps = np.full((KERNELS, TAPS), -1.0)
     np.put_along_axis(taps, triples, 2.0, axis=1)
     mixes = _mixes(n_channels, np.random.default_rng([n_channels, number]))
-    return (mixes[:, :, None] * taps[:, None, :]).reshape(KERNELS, -1).astype(np.float32)
+    kernels = mixes[:, :, None] * taps[:, None, :]
+    return np.asarray(kernels.reshape(KERNELS, -1), dtype=np.float32)
 
 
 def _mixes(n_channels: int, rng: np.random.Generator) -> Floats:
@@ -221,4 +223,4 @@ def _mixes(n_channels: int, rng: np.random.Generator) -> Floats:
     ranks = rng.random((KERNELS, n_channels)).argsort(axis=1)
     chosen = ranks < np.clip(sizes.round(), 1, n_channels)[:, None]
     signs = rng.choice([-1.0, 1.0], (KERNELS, n_channels)) if n_channels > 1 else 1.0
-    return signs * chosen / np.sqrt(chosen.sum(axis=1, keepdims=True))
+    return np.asarray(signs * chosen / np.sqrt(chosen.sum(axis=1, keepdims=True)))

@@ -9,7 +9,7 @@ from ls_active import service
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
 from tests.harness.quick import quick
-from tests.harness.rig import Rig
+from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
 
@@ -76,6 +76,17 @@ def test_that_is_wrong_costs_only_its_task(rig, wrong):
     rig.studio.add_tasks([wrong])
     rig.run()
     assert sum(rig.status.unreadable.values()) == 1
+
+
+@pytest.mark.parametrize("other", ["words2vec", ["an", "embedding"], [[1.0, 2.0]], {"x": 1}, []])
+def test_is_not_anything_else_of_that_name(tmp_path, other):
+    texts = [{"text": text, "embedding": other} for text in TEXTS[:8]]
+    rig = Rig(tmp_path, SimulatedLabelStudio(texts))
+    rig.connect()
+    rig.label(4)
+    rig.run()
+    assert rig.store.manifest(UID, 1)["features"] == "text/1/text"
+    assert rig.status.unreadable == {}
 
 
 def test_that_is_imported_later_starts_anew(tmp_path):
