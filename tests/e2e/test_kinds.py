@@ -11,7 +11,16 @@ from tests.harness.case import Case
 from tests.harness.kinds import Kind
 
 
-@pytest.mark.parametrize("make", kinds.ALL, ids=lambda make: make.__name__)
+QUICK = (kinds.image, kinds.ner, kinds.two_controls)
+"""What runs each time: files, spans, and two controls; the others are slow ones."""
+
+CASES = [
+    pytest.param(make, marks=() if make in QUICK else pytest.mark.slow, id=make.__name__)
+    for make in kinds.ALL
+]
+
+
+@pytest.mark.parametrize("make", CASES)
 def test_labels_reorder_the_queue(make: Callable[[], Kind], make_case):
     kind = make()
     case: Case = make_case(texts=0, label_config=kind.config)
