@@ -10,7 +10,6 @@ from tests.harness import kinds
 from tests.harness.case import Case
 from tests.harness.kinds import Kind
 
-
 QUICK = (kinds.image, kinds.ner, kinds.two_controls)
 """What runs each time: files, spans, and two controls; the others are slow ones."""
 

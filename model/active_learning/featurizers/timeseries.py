@@ -189,21 +189,41 @@ def _patterns(values: Floats) -> Floats:
         values = np.array([_stretched(channel, SHORTEST) for channel in values])
     values = values.astype(np.float32)
     n = values.shape[1]
-    places = np.arange(n) if n <= POSITIONS else _sample(n)
+    places = sample(n, POSITIONS)
     shares = []
     for number, dilation in enumerate(np.geomspace(1, (n - 1) / (TAPS - 1), DILATIONS)):
-        taps = (np.arange(TAPS) - TAPS // 2) * max(round(dilation), 1)
-        at = places + taps[:, None]
-        seen = np.where((at >= 0) & (at < n), values[:, np.clip(at, 0, n - 1)], np.float32(0))
-        shown = _kernels(len(values), number) @ seen.reshape(-1, len(places))
-        shares += [(shown > bias).mean(axis=1) for bias in BIASES]
+        found = responses(values, places, round(dilation), number)
+        shares += [(found > bias).mean(axis=1) for bias in BIASES]
     return np.concatenate(shares)
 
 
-def _sample(n: int) -> NDArray[np.int64]:
+def responses(
+    values: NDArray[np.float32], places: NDArray[np.int64], dilation: int, number: int
+) -> NDArray[np.float32]:
+    """Return how strongly kernels respond at some places, ``(KERNELS, len(places))``.
+
+    Parameters
+    ----------
+    values : (c, n)
+        Standardised channels; beyond their ends they are zero.
+    dilation : int
+        From one tap to the next.
+    number : int
+        Which set of kernels.
+    """
+    n = values.shape[1]
+    at = places + (np.arange(TAPS) - TAPS // 2)[:, None] * max(dilation, 1)
+    seen = np.where((at >= 0) & (at < n), values[:, np.clip(at, 0, n - 1)], np.float32(0))
+    return np.asarray(_kernels(len(values), number) @ seen.reshape(-1, len(places)))
+
+
+def sample(n: int, size: int) -> NDArray[np.int64]:
+    """Return at most so many places among n, ascending: one in each of as many equal parts."""
+    if n <= size:
+        return np.arange(n)
     # Not at even steps: a rhythm of the series could fall in with them.
-    steps = np.arange(POSITIONS) + np.random.default_rng(0).random(POSITIONS)
-    return (steps * n / POSITIONS).astype(np.int64)
+    steps = np.arange(size) + np.random.default_rng(0).random(size)
+    return (steps * n / size).astype(np.int64)
 
 
 @lru_cache(maxsize=128)
