@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from active_learning import loop
 from active_learning.features import stacked
@@ -178,9 +179,11 @@ def main() -> None:
     wanted: list[Callable[[], DataSet]] = [
         load for load in ALL if not arguments.only or load.__name__ in arguments.only
     ]
-    for load in wanted:
-        report.console.print(f"[dim]{load.__name__} …[/dim]")
-        compare(load(), table)
+    # As in a worker: one core, and no threads that wait for each other.
+    with threadpool_limits(1):
+        for load in wanted:
+            report.console.print(f"[dim]{load.__name__} …[/dim]")
+            compare(load(), table)
     report.add("data", table)
     report.save(arguments.json, version=__version__, quick=False, seconds=0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -98,7 +99,7 @@ class TimeSeriesWindows:
             start = SHARED + slot * PER_CHANNEL
             described = np.stack(list(_describe(channel, edges[:-1])), axis=1)
             rows[:, start : start + PER_CHANNEL] = described
-        return rows, list(zip(times[:-1], times[1:], strict=True))
+        return rows, list(itertools.pairwise(times))
 
 
 def _describe(channel: Floats, starts: Ints) -> Iterator[Floats]:
