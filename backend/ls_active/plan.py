@@ -194,8 +194,10 @@ def look_at(data: Any) -> tuple[int, tuple[str, ...]]:
     """Return what a task's data says beyond the config: the length of its vector, its numbers."""
     fields = data if isinstance(data, Mapping) else {}
     vector = fields.get(VECTOR)
+    if not isinstance(vector, list) or {type(each) for each in vector} - {int, float}:
+        vector = []  # Something else has that name.
     numbers = [name for name, value in fields.items() if type(value) in (int, float)]
-    return len(vector) if isinstance(vector, list) else 0, tuple(sorted(numbers))
+    return len(vector), tuple(sorted(numbers))
 
 
 def _reader_of(shown: ObjectTag, numbers: tuple[str, ...]) -> Any:

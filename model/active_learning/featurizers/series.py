@@ -29,8 +29,9 @@ LARGEST = 1e18
 SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "dot": ".", "auto": ""}
 """What Label Studio calls them."""
 
-KNOTS = 500
-"""Formatted times that are read of a series; those in between are taken to be even."""
+KNOTS = 501
+"""Formatted times that are read of a series, those at which windows begin and end; in between,
+samples are taken to be even."""
 
 
 @dataclass(frozen=True)

@@ -66,13 +66,15 @@ class TextFeaturizer:
         )
 
     def parse(self, value: Any) -> str:
-        """Return the text; numbers are read as they print.
+        """Return the text, of a file too; numbers are read as they print.
 
         Raises
         ------
         Unreadable
             It is neither text nor number, or nothing but white space.
         """
+        if isinstance(value, bytes):
+            value = value[: 4 * MAX_CHARACTERS].decode("utf-8-sig", "replace")
         if not isinstance(value, str | Number):
             raise Unreadable(f"must be text, got {type(value).__name__}")
         # JSON can carry half of a surrogate pair, which no hash function accepts.

@@ -86,12 +86,13 @@ class TimeSeriesWindows:
         """Return a row a window, ``(w, n_features)``, and where each starts and ends.
 
         Spans are in the unit of `Series.times`; each starts where the one before ends, the first
-        with the first sample and the last with the last.
+        with the first sample and the last with the last. A series that takes no time has none.
         """
-        n = parsed.values.shape[1]
-        edges = np.linspace(0, n - 1, np.clip(n - 1, 1, MAX_WINDOWS) + 1).astype(np.int64)
+        edges = _edges(parsed.times)
         times = parsed.times[edges].tolist()
         rows = np.zeros((len(edges) - 1, self.n_features), dtype=np.float32)
+        if not len(rows):
+            return rows, []
         # A column that is never zero: a row of zeros means that nothing was read.
         rows[:, 0] = 1
         rows[:, 1:SHARED] = _patterns(standardised(parsed.values), edges[:-1])
@@ -100,6 +101,13 @@ class TimeSeriesWindows:
             described = np.stack(list(_describe(channel, edges[:-1])), axis=1)
             rows[:, start : start + PER_CHANNEL] = described
         return rows, list(itertools.pairwise(times))
+
+
+def _edges(times: Floats) -> Ints:
+    """Return the samples at which windows begin, and at which the last one ends."""
+    last = len(times) - 1
+    edges = np.linspace(0, last, min(last, MAX_WINDOWS) + 1).astype(np.int64)
+    return edges[np.diff(times[edges], prepend=-np.inf) > 0]
 
 
 def _describe(channel: Floats, starts: Ints) -> Iterator[Floats]:
@@ -148,4 +156,5 @@ def _around(sums: NDArray[Any], reach: int) -> Floats:
 def _highest(values: Floats, reach: int) -> Floats:
     """Return the highest of each value and so many on either side."""
     padded = np.pad(values, reach, mode="edge")
-    return np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1).max(axis=1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    return np.asarray(windows.max(axis=1))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from active_learning.types import Kind
 from ls_active.label_config import parse
-from ls_active.plan import Input, LeftOut, Plan, make_plan
+from ls_active.plan import Input, LeftOut, Plan, look_at, make_plan
 from tests.harness.units import cut_into_words
 
 CHOICES = '<Choice value="A"/><Choice value="B"/>'
@@ -169,6 +169,33 @@ class TestInputs:
         plan = plan_of('<Pairwise name="c" toName="t,u"/>', TEXT + TITLE, vector=3)
         assert plan.heads == ()
         assert "both must be read" in plan.reasons
+
+
+class TestWhatATaskSays:
+    @pytest.mark.parametrize(
+        ("data", "vector", "numbers"),
+        [
+            ({"text": "a", "embedding": [1, 2.5]}, 2, ()),
+            ({"text": "a", "size": 3, "age": 0.5, "old": True}, 0, ("age", "size")),
+            ({"embedding": []}, 0, ()),
+            ({"embedding": ["a", "b"]}, 0, ()),
+            ({"embedding": [[1, 2]]}, 0, ()),
+            ({"embedding": [True, False]}, 0, ()),
+            ({"embedding": "words2vec", "n": 1}, 0, ("n",)),
+            (None, 0, ()),
+            (["a"], 0, ()),
+        ],
+    )
+    def test_beyond_the_config(self, data, vector, numbers):
+        assert look_at(data) == (vector, numbers)
+
+    def test_is_how_text_tags_that_show_numbers_are_read(self):
+        config = parse(view(choices(), TEXT + TITLE))
+        plan = make_plan(config, 0, ("text", "other"))
+        assert [item.featurizer for item in plan.inputs] == ["number", "text"]
+        assert plan.numbers == ("text", "other")
+        assert plan.feature_key != make_plan(config).feature_key
+        assert plan.signature == make_plan(config).signature
 
 
 class TestTheFeatureKey:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
+from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 
-from active_learning.learners.chain import Packed, best_path, fit_chain, marginals
+from active_learning.learners.chain import C, Packed, best_path, fit_chain, marginals
 
 
 def chains(lengths, k, seed):
@@ -86,3 +88,30 @@ def test_a_warm_start_finds_the_same():
     again, moved = fit_chain(X, y, starts, 2, start=(coef, transitions))
     np.testing.assert_allclose(coef, again, atol=0.05)
     np.testing.assert_allclose(transitions, moved, atol=0.05)
+
+
+def words(n: int, k: int):
+    """Units that are words, few of them frequent and most of them rare, and noisy labels."""
+    rng = np.random.default_rng(0)
+    word = np.minimum(rng.zipf(1.3, size=n), 2000) - 1
+    y = np.where(rng.random(n) < 0.15, rng.integers(k, size=n), (7 * word + 3) % k)
+    y[rng.random(n) < 0.8] = 0
+    return csr_matrix((np.ones(n, dtype=np.float32), (np.arange(n), word)), shape=(n, 2000)), y
+
+
+def test_units_without_neighbours_are_a_logistic_regression():
+    X, y = words(5000, 6)
+    coef, transitions = fit_chain(X, y, np.arange(5001), 6)
+    theirs = LogisticRegression(C=C, fit_intercept=False, tol=1e-8, max_iter=5000).fit(X, y)
+    ours = softmax(X @ coef.T, axis=1)
+    np.testing.assert_allclose(ours, theirs.predict_proba(X), atol=0.015)
+    np.testing.assert_allclose(transitions, 0, atol=1e-6)
+
+
+def test_sparse_and_dense_units_are_the_same_chain():
+    X, y = words(200, 3)
+    starts = np.arange(0, 201, 5)
+    coef, transitions = fit_chain(X, y, starts, 3)
+    dense, moves = fit_chain(X.toarray(), y, starts, 3)
+    np.testing.assert_allclose(coef, dense, atol=0.02)
+    np.testing.assert_allclose(transitions, moves, atol=0.02)

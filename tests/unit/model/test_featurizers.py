@@ -51,10 +51,16 @@ def test_numbers_are_read_as_they_print():
     assert featurizer.parse(42.5) == featurizer.parse("42.5") == "42.5"
 
 
-@pytest.mark.parametrize("value", [None, [], {}, b"bytes", ["a"]])
+@pytest.mark.parametrize("value", [None, [], {}, ["a"]])
 def test_what_is_no_text_is_named(value):
     with pytest.raises(Unreadable, match=f"must be text, got {type(value).__name__}"):
         TextFeaturizer().parse(value)
+
+
+def test_files_are_read_as_utf_8():
+    featurizer = TextFeaturizer()
+    assert featurizer.parse("\ufeffÜber".encode()) == "Über"
+    assert featurizer.parse(b"\xff ok") == "\ufffd ok"
 
 
 @pytest.mark.parametrize("value", ["", " \n\t "])
