@@ -119,7 +119,9 @@ def test_what_is_nested_too_deep_is_passed_over():
     assert TableFeaturizer().parse({"top": 1, "deep": value}) == (("top", 1.0),)
 
 
-@pytest.mark.parametrize("value", [None, 7, "words", "[", b"\xff", {}, [], "[" * 100_000, {"a": {}}])
+@pytest.mark.parametrize(
+    "value", [None, 7, "words", "[", b"\xff", {}, [], "[" * 100_000, {"a": {}}]
+)
 def test_what_is_no_table(value):
     with pytest.raises(Unreadable):
         TableFeaturizer().parse(value)
@@ -127,8 +129,10 @@ def test_what_is_no_table(value):
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=9),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(), max_size=3), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

@@ -90,7 +90,9 @@ def test_a_page_without_text_is_unreadable(page):
 @settings(max_examples=100, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["<", ">", "</", "<!--", "<![CDATA[", "&", "&#", "script", "p", ' a="', "x"])
+        st.sampled_from(
+            ["<", ">", "</", "<!--", "<![CDATA[", "&", "&#", "script", "p", ' a="', "x"]
+        )
         | st.text(max_size=3)
     )
 )
@@ -152,8 +154,10 @@ def test_what_is_no_dialogue(value):
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["author", "text", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["author", "text", "x"]), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 
