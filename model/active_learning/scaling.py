@@ -98,7 +98,8 @@ class Scaling:
             _check_finite(values)
             readable = values.any(axis=1)
             scaled = (values - self.offsets[start:end]) * weights
-            np.clip(scaled, -REACH, REACH, out=scaled)
+            if kind is not Block.EMBEDDING:
+                np.clip(scaled, -REACH, REACH, out=scaled)
             scaled[~readable] = 0
             result[rows, : end - start] = scaled
             if kind is Block.NUMBERS:
@@ -172,6 +173,8 @@ def fit_scaling(X: Features, layout: tuple[tuple[Block, int], ...] = ()) -> Scal
             weights[columns] = inverse_document_frequency(document_frequency(part), X.shape[0])
         else:
             offsets[columns], weights[columns] = _standard(X, columns)
+        if kind is Block.EMBEDDING:
+            weights[columns] = weights[columns] > 0
     kinds = np.array([KINDS.index(kind) for kind, _ in layout], dtype=np.int64)
     return Scaling(weights, offsets, ends.astype(np.int64), kinds)
 

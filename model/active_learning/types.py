@@ -64,6 +64,8 @@ class Block(StrEnum):
     """A dense embedding: standardised."""
     NUMBERS = "numbers"
     """Columns in units of their own: standardised, and an intercept beside them."""
+    EMBEDDING = "embedding"
+    """A ready vector, in which the larger directions are meant to count more: only centred."""
 
 
 class Reason(StrEnum):

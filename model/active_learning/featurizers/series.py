@@ -143,7 +143,9 @@ def format_time(milliseconds: float, time_format: str) -> str:
     if time_format.strip() in {"%Q", "%s"}:
         return str(whole if time_format.strip() == "%Q" else whole // 1000)
     moment = _EPOCH + timedelta(milliseconds=whole)
+    # The platform has no milliseconds, and writes the year 999 with three digits.
     exact = time_format.replace("%L", f"{moment.microsecond // 1000:03d}")
+    exact = exact.replace("%Y", f"{moment.year:04d}")
     return moment.strftime(_python_format(exact))
 
 

@@ -36,7 +36,7 @@ class VectorFeaturizer:
     name: ClassVar[str] = "vector"
     version: ClassVar[int] = 1
     object_tags: ClassVar[tuple[str, ...]] = ()
-    block: ClassVar[Block] = Block.VECTOR
+    block: ClassVar[Block] = Block.EMBEDDING
     media: ClassVar[bool] = False
 
     def __init__(self, attributes: Mapping[str, str] = MappingProxyType({"length": "1"})) -> None:

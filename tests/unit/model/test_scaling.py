@@ -278,3 +278,12 @@ def test_any_features(X, kinds, width, sparse):
     assert (size[~X.any(axis=1)] == 0).all()
     again = Scaling.from_arrays(found.to_arrays())
     np.testing.assert_array_equal(dense(again.apply(given_rows)), rows)
+
+
+def test_the_larger_directions_of_an_embedding_count_more():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(200, 8)) * [8, 4, 2, 1, 1, 1, 1, 1] + 5).astype(np.float32)
+    rows = fit_scaling(X, ((Block.EMBEDDING, 8),)).apply(X)
+    spread = rows.std(axis=0)
+    assert spread[0] > 1.2 * spread[1] > 1.2 * spread[2]
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
