@@ -25,7 +25,7 @@ from ls_active.plan import Head, Input, Plan
 STORAGES = ("s3://", "gs://", "azure-blob://")
 """What values in cloud storages start with: tasks name them as they are stored."""
 
-FILES_AT_ONCE = 64
+FILES_AT_ONCE = 16
 
 VALUES_AT_ONCE = 5_000
 

@@ -24,8 +24,13 @@ class Layout:
     text: str = ""
 
     def touching(self, start: float, end: float) -> range:
-        """Return the units that share something with ``[start, end)``."""
-        inside = [i for i, (low, high) in enumerate(self.spans) if low < end and start < high]
+        """Return the units that share something with ``[start, end)``, or hold an instant."""
+        if start == end:
+            inside = [i for i, (low, high) in enumerate(self.spans) if low <= start < high]
+            if self.spans and start == self.spans[-1][1]:
+                inside = [len(self.spans) - 1]
+        else:
+            inside = [i for i, (low, high) in enumerate(self.spans) if low < end and start < high]
         return range(inside[0], inside[-1] + 1) if inside else range(0)
 
     def to_bytes(self) -> bytes:

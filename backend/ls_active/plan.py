@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -12,12 +11,10 @@ from typing import Any
 from active_learning import registry
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
+from ls_active.fields import VECTOR
 from ls_active.label_config import CONDITIONS, ControlTag, LabelConfig, ObjectTag
 from ls_active.layout import Layout
 from ls_active.tags import TagAdapter, adapters
-
-VECTOR = "embedding"
-"""The field of a task's data that may hold a ready vector; then no other feature is made."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = (
     vector : int
         Length of the ready vector in the tasks' data, 0 if they have none.
     numbers : tuple of str
-        Fields of the tasks' data that hold numbers; see `look_at`.
+        Fields of the tasks' data that hold numbers; see `fields.look_at`.
     """
     readable = [] if vector else [s for s in config.objects if _reader_of(s, numbers) is not None]
     inputs = tuple(_input(shown, _reader_of(shown, numbers)) for shown in readable)
@@ -183,6 +180,8 @@ def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = (
     left_out: list[LeftOut] = []
     for control in config.controls:
         outcome = _head_or_reason(control, config, places, unit_inputs, any_input=bool(inputs))
+        if isinstance(outcome, Head) and not _alike(outcome, inputs):
+            outcome = "not learned: the two objects that it compares are read differently"
         if isinstance(outcome, str):
             left_out.append(LeftOut(control.name, control.tag, outcome))
         else:
@@ -190,14 +189,13 @@ def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = (
     return Plan(tuple(heads), inputs, tuple(unit_inputs), tuple(left_out), vector, numbers)
 
 
-def look_at(data: Any) -> tuple[int, tuple[str, ...]]:
-    """Return what a task's data says beyond the config: the length of its vector, its numbers."""
-    fields = data if isinstance(data, Mapping) else {}
-    vector = fields.get(VECTOR)
-    if not isinstance(vector, list) or {type(each) for each in vector} - {int, float}:
-        vector = []  # Something else has that name.
-    numbers = [name for name, value in fields.items() if type(value) in (int, float)]
-    return len(vector), tuple(sorted(numbers))
+def _alike(head: Head, inputs: tuple[Input, ...]) -> bool:
+    """Whether what a head compares has the same columns."""
+    if head.sides is None:
+        return True
+    one, other = (inputs[side] for side in head.sides)
+    channels = [dict(each.attributes).get("channels", "").count(",") for each in (one, other)]
+    return one.featurizer == other.featurizer and channels[0] == channels[1]
 
 
 def _reader_of(shown: ObjectTag, numbers: tuple[str, ...]) -> Any:

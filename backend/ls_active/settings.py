@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     )
 
     label_studio_url: str = Field("", description="Where Label Studio answers, as we reach it.")
+    label_studio_host: str = Field(
+        "",
+        description="Label Studio's own LABEL_STUDIO_HOST, if set: it begins addresses of files.",
+    )
     label_studio_api_key: SecretStr = Field(
         SecretStr(""),
         description="A personal access token (or legacy token) of a Label Studio user.",

@@ -29,6 +29,7 @@ def open_media(settings: Settings, client: LabelStudioClient) -> Media:
     try:
         policy = MediaPolicy(
             hosts=hosts,
+            aliases=(settings.label_studio_host,) if settings.label_studio_host else (),
             private=settings.media_private,
             max_bytes=settings.media_max_mb * 2**20,
             seconds=settings.media_seconds,

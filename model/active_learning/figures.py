@@ -11,6 +11,9 @@ from active_learning.types import UNLABELED, Bools, Floats, Ints, Labels
 
 RESAMPLES = 1000
 
+WORST = -1e12
+"""R² below this is as bad as this."""
+
 TINY = np.finfo(np.float64).tiny
 
 
@@ -119,7 +122,9 @@ def number_figures(basis: str, y: Floats, said: Floats) -> Figures:
 def _explained(error: Floats, variance: Floats, least: float) -> Floats:
     """Return R²; where nothing varies, 1 for no error and else 0, as scikit-learn does."""
     varies = variance > least
-    share = 1 - error / np.where(varies, variance, 1.0)
+    # Beside almost no variance any error is too much to count.
+    with np.errstate(over="ignore"):
+        share = np.maximum(1 - error / np.where(varies, variance, 1.0), WORST)
     return np.where(varies, share, np.where(error > least, 0.0, 1.0))
 
 

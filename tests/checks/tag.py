@@ -200,6 +200,10 @@ def check_labels_that_left_the_config_are_not_read(adapter: TagAdapter, example:
             key = _key(adapter, region["value"])
             region["value"][key] = _gone(region["value"][key])
         answer = head.read(result, layout)
+        if isinstance(answer, tuple):
+            # Units keep the name: what they are by today's labels, nobody said.
+            assert not set(answer) & set(head.classes)
+            return
         assert answer is None or (answer in nothing(head, layout) and _may_be_ignored(head, result))
 
     read()

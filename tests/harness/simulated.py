@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -126,10 +127,9 @@ class SimulatedLabelStudio(SimulatedProject):
 
         return TaskPages(fetch, after_id)
 
-    def first_task(self, project_id: int) -> Task | None:
-        self._called("first_task", project_id)
-        first = next(self._matching(()), None)
-        return None if first is None else {"id": first.id, "data": first.data}
+    def first_tasks(self, project_id: int, most: int = 20) -> list[Task]:
+        self._called("first_tasks", project_id)
+        return [{"id": each.id, "data": each.data} for each in islice(self._matching(()), most)]
 
     def count(self, project_id: int, *filters: Filter) -> int:
         self._called("count", project_id)

@@ -107,7 +107,7 @@ def refuse_unlearnable(project: Project) -> None:
     """
     config = label_config.parse(project.label_config)
     plan = make_plan(config)
-    if not plan.heads and not config.empty:
+    if not plan.heads and not make_plan(config, 1).heads and not config.empty:
         raise BadLabelConfig(
             f"nothing in the label config of {project.title!r} is learned: {plan.reasons}; change "
             "it under Settings > Labeling Interface"

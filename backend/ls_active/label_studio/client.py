@@ -220,11 +220,10 @@ class LabelStudioClient(LabelStudioConnections):
 
         return TaskPages(fetch, after_id)
 
-    def first_task(self, project_id: int) -> Task | None:
-        """Return one task with its data, ``None`` in a project without."""
-        params = {"project": project_id, "include": "id,data", "page_size": 1, "resolve_uri": False}
-        found = Page.of(self.http.call("GET", "/api/tasks", params=params)).tasks
-        return found[0] if found else None
+    def first_tasks(self, project_id: int, most: int = 20) -> list[Task]:
+        """Return a few tasks with their data, those with the lowest ids."""
+        pages = self.tasks(project_id, page_size=most)
+        return next(iter(pages), [])
 
     def totals(self, project_id: int, *filters: Filter) -> Page:
         """Return how many tasks, annotations and predictions match (and at most one task)."""

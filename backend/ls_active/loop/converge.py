@@ -10,12 +10,13 @@ from typing import Any
 
 from ls_active import label_config
 from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio, PublicationReplaced
+from ls_active.fields import look_at
 from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.refit import Outcome, Refit, Subject
-from ls_active.plan import LeftOut, Plan, look_at, make_plan
+from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
@@ -129,8 +130,8 @@ def _read(shop: Workshop, project: Project) -> tuple[LabelConfig | None, Plan]:
         config = label_config.parse(project.label_config)
     except BadLabelConfig as error:
         return None, Plan(left_out=(LeftOut("label config", "View", str(error)),))
-    first = shop.client.first_task(project.id) or {}
-    return config, make_plan(config, *look_at(first.get("data")))
+    sample = shop.client.first_tasks(project.id)
+    return config, make_plan(config, *look_at([task.get("data") for task in sample]))
 
 
 def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:

@@ -45,7 +45,10 @@ def is_public(address: str) -> bool:
     `ipaddress` alone takes multicast, IPv4 in IPv6 and unassigned blocks for global, and what it
     takes for global differs between Python versions.
     """
-    ip = ipaddress.ip_address(address)
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False  # A look-up may answer `0`, which connects to this machine.
     if isinstance(ip, ipaddress.IPv6Address):
         if ip.ipv4_mapped or ip in _NAT64:
             ip = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)

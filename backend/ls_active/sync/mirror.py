@@ -252,9 +252,13 @@ class Mirror:
         found = self._db.execute(query, (int(task), place)).fetchone()
         return None if found is None else Layout.from_bytes(found[0])
 
-    def forget_data_to_come(self) -> None:
-        """Read the tasks anew whose file was not there when they were read."""
-        self._db.execute("UPDATE tasks SET unread = 1 WHERE digest IS NULL AND error IS NOT NULL")
+    def forget_data_to_come(self, most: int) -> None:
+        """Read some of the tasks anew whose file was not there when they were read."""
+        self._db.execute(
+            "UPDATE tasks SET unread = 1 WHERE id IN (SELECT id FROM tasks "
+            "WHERE digest IS NULL AND error IS NOT NULL ORDER BY RANDOM() LIMIT ?)",
+            (most,),
+        )
 
     def errors(self) -> dict[str, int]:
         """Return how many tasks could not be read, by reason."""

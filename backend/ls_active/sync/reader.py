@@ -22,6 +22,9 @@ STATE = ("id", "updated_at", "is_labeled", "total_annotations", "cancelled_annot
 TRY_AGAIN = 600.0
 """Seconds between looks for files that were not there, or came too slowly."""
 
+TRIED_AGAIN = 100
+"""Such files that are tried each time: a host that hangs must not hold up the project."""
+
 
 @dataclass(frozen=True)
 class SyncReport:
@@ -139,7 +142,7 @@ class Reader:
         last = float(self.mirror.note("tried_again") or 0)
         if time.time() - last > TRY_AGAIN:
             self.mirror.set_note("tried_again", str(time.time()))
-            self.mirror.forget_data_to_come()
+            self.mirror.forget_data_to_come(TRIED_AGAIN)
 
     def _featurize(self, page: list[query.Task]) -> None:
         """Give features to the tasks of a page whose data we have not seen."""

@@ -24,14 +24,16 @@ def read_spans(
     """Return the label of each unit, None outside of all spans; no spans: all are outside.
 
     A unit belongs to a span that shares anything with it. Where spans overlap, the shorter one,
-    which says more, has the unit. Spans of labels that the config no longer has do not count.
+    which says more, has the unit. Units under a label
+    that the config no longer has keep its name: what they are now, nobody said.
     """
     if layout is None or not layout.spans:
         return None
     found = []
     for value in values_of(control, result, kind):
         start, end, labels = value.get("start"), value.get("end"), value[kind]
-        known = [name for name in labels if name in control.labels] if _is_list(labels) else []
+        named = labels if _is_list(labels) else []
+        known = [name for name in named if name in control.labels] or named
         if known and _is_number(start) and _is_number(end) and start <= end:
             found.append((end - start, float(start), float(end) + shift, known[0]))
     names: list[str | None] = [None] * len(layout.spans)

@@ -17,9 +17,9 @@ from sklearn.utils import murmurhash3_32
 from active_learning.errors import Unreadable
 from active_learning.types import Block
 
-WIDTH = 512
-"""Columns. On 23 data sets of 3 to 64 fields, 4096 gave the same accuracy to 0.001, 256 a point
-less."""
+WIDTH = 1024
+"""Columns. On sets of numbers, 64 fields at most, 512 do as well; 60 fields of categories, 300
+indicators in all, lost 0.8 points of accuracy there, and win 0.4 in 2048."""
 
 LARGEST = 1e18
 """Where numbers end: beyond it, squares overflow."""

@@ -12,9 +12,9 @@ from scipy.optimize import minimize
 from active_learning.features import is_sparse
 from active_learning.types import Features, Floats, Ints
 
-C = 30.0
+C = 60.0
 """Inverse strength of the ridge penalty on what units look like, in rows of unit length: a token
-has some thirty features, so this is what 1 is to a CRF that counts them."""
+has some thirty features, so this is what 2 is to a CRF that counts them."""
 
 TRANSITION_PENALTY = 0.1
 """Of transitions, relative to an unscaled feature: there are few of them, each seen often."""

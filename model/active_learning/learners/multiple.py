@@ -23,6 +23,9 @@ from active_learning.types import Features, Floats, Ints, Kind, Labels, Pool
 
 MIN_LABELS = 2
 
+AT_ONCE = 16
+"""Classes fitted together: of a taxonomy, all would take gigabytes."""
+
 MAX_ITERATIONS = 200
 
 TOLERANCE = 0.02
@@ -160,7 +163,7 @@ def _out_of_fold(data: Labeled, fold_of: Ints, c: float) -> Floats:
 
 
 def fit_heads(rows: Features, y: Labels, c: float = C) -> tuple[Floats, Floats]:
-    """Fit all classes at once, ``(k, r)`` and ``(k,)``: their losses add up and do not mix.
+    """Fit all classes, ``(k, r)`` and ``(k,)``: their losses add up and do not mix.
 
     Parameters
     ----------
@@ -168,6 +171,12 @@ def fit_heads(rows: Features, y: Labels, c: float = C) -> tuple[Floats, Floats]:
     y : (n, k)
         0 or 1.
     """
+    places = range(0, y.shape[1], AT_ONCE)
+    parts = [_fit_some(rows, y[:, place : place + AT_ONCE], c) for place in places]
+    return np.vstack([coef for coef, _ in parts]), np.concatenate([b for _, b in parts])
+
+
+def _fit_some(rows: Features, y: Labels, c: float) -> tuple[Floats, Floats]:
     n, k = y.shape
     sign = (2 * y - 1).astype(np.float32)
     varies = (y.min(axis=0) < y.max(axis=0)).astype(np.float32)

@@ -188,7 +188,9 @@ class _Labeled:
             # What makes a token rare does not make it tell more; a CRF counts all alike.
             scaling = replace(scaling, weights=np.ones_like(scaling.weights))
         X = scaling.apply(pool.units.X[units])
-        columns = np.union1d(np.flatnonzero(document_frequency(X)), [0]).astype(np.int32)
+        # What one unit alone has, it can only be known by.
+        least = 2 if is_sparse(X) else 1
+        columns = np.union1d(np.flatnonzero(document_frequency(X) >= least), [0]).astype(np.int32)
         return cls(pool, tasks, starts, pool.y[units], X[:, columns], scaling, columns)
 
     @property

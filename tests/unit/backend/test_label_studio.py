@@ -131,7 +131,7 @@ class TestPages:
         asked = server.asked[0].url.params["include"].split(",")
         assert {"id", "annotations", "result", "was_cancelled", "completed_by"} <= set(asked)
 
-    def test_the_first_task_is_asked_for_alone(self):
+    def test_a_few_tasks_are_asked_for(self):
         found = {"tasks": [{"id": 7, "data": {"text": "a"}}], "total": 900}
         totals = {"total_annotations": 0, "total_predictions": 0}
         dated = {"Date": "Sun, 22 Nov 2026 13:29:16 GMT"}
@@ -140,10 +140,10 @@ class TestPages:
             httpx.Response(200, json={"tasks": [], "total": 0} | totals, headers=dated),
         )
         with connect(server) as client:
-            assert client.first_task(1) == {"id": 7, "data": {"text": "a"}}
-            assert client.first_task(1) is None
+            assert client.first_tasks(1) == [{"id": 7, "data": {"text": "a"}}]
+            assert client.first_tasks(1) == []
         asked = server.asked[0].url.params
-        assert (asked["project"], asked["page_size"], asked["include"]) == ("1", "1", "id,data")
+        assert (asked["project"], asked["page_size"], asked["include"]) == ("1", "20", "id,data")
 
     def test_without_a_date_our_clock_serves_and_the_log_says_so(self, caplog):
         body = {"tasks": [], "total": 0, "total_annotations": 0, "total_predictions": 0}

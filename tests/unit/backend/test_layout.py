@@ -39,7 +39,7 @@ def test_half_an_emoji_comes_back():
         (-5, 99, [0, 1, 2, 3]),
         (12, 20, []),
         (5, 5, [1]),
-        (4, 4, []),
+        (4, 4, [1]),
         (7, 3, []),
     ],
 )
@@ -77,3 +77,10 @@ def test_runs_say_the_same_as_the_names(names):
     for (name, _, last), (following, first, _) in pairwise(found):
         assert last < first
         assert name != following or last + 1 < first
+
+
+def test_an_instant_lies_in_one_unit():
+    layout = Layout(((0.0, 1.0), (1.0, 2.0), (2.0, 3.0)))
+    assert [list(layout.touching(at, at)) for at in (0.0, 1.0, 1.5, 3.0, 4.0)] == [
+        [0], [1], [1], [2], [],
+    ]  # fmt: skip

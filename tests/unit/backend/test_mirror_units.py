@@ -194,10 +194,12 @@ class TestWhatMayComeLater:
             self.put(mirror, Reading(X, (), errors, frozenset({1})))
             assert mirror.digests([1, 2, 3]) == {1: b"1", 2: None, 3: b"3"}
             assert mirror.unread() == []
-            mirror.forget_data_to_come()
+            mirror.forget_data_to_come(0)
+            assert mirror.unread() == []
+            mirror.forget_data_to_come(10)
             assert mirror.unread() == [2]
             self.put(mirror, Reading(X + 1, (), {}, frozenset()))
-            mirror.forget_data_to_come()
+            mirror.forget_data_to_come(10)
             assert (mirror.unread(), mirror.errors()) == ([], {})
 
 

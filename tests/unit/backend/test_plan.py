@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from active_learning.types import Kind
+from ls_active.fields import look_at
 from ls_active.label_config import parse
-from ls_active.plan import Input, LeftOut, Plan, look_at, make_plan
+from ls_active.plan import Input, LeftOut, Plan, make_plan
 from tests.harness.units import cut_into_words
 
 CHOICES = '<Choice value="A"/><Choice value="B"/>'
@@ -187,7 +188,20 @@ class TestWhatATaskSays:
         ],
     )
     def test_beyond_the_config(self, data, vector, numbers):
-        assert look_at(data) == (vector, numbers)
+        assert look_at([data]) == (vector, numbers)
+        assert look_at([data, data]) == (vector, numbers)
+
+    def test_counts_only_where_tasks_agree(self):
+        odd = [{"a": 1984, "b": 1}, {"a": "a text", "b": None}, {"a": "another", "b": 2.5}]
+        assert look_at(odd) == (0, ("b",))
+        assert look_at([{"embedding": [1, 2]}, {"text": "none"}]) == (0, ())
+        assert look_at([]) == (0, ())
+
+    def test_two_that_are_read_differently_are_not_compared(self):
+        config = parse(view('<Pairwise name="c" toName="t,u"/>', TEXT + TITLE))
+        plan = make_plan(config, 0, ("text",))
+        assert plan.heads == ()
+        assert "read differently" in plan.reasons
 
     def test_is_how_text_tags_that_show_numbers_are_read(self):
         config = parse(view(choices(), TEXT + TITLE))
