@@ -72,6 +72,7 @@ class Round:
     asked : tuple of int
         The rows that were asked, first asked first.
     strategy : str
+        What chose them: of a strategy that picks one by stage, the one it picked.
     seconds_to_ask, seconds_to_fit : float
     """
 
@@ -161,7 +162,7 @@ class _Replay:
         """Ask a batch, answer it, fit, and judge."""
         k = min(self._setup.batch, min(self._setup.labels, len(self._rows)) - len(self.known))
         began = self._clock()
-        asked = self._ask(answered(self._truth, self.known), k)
+        asked, name = self._ask(answered(self._truth, self.known), k)
         chosen = self._clock()
         self.known = np.concatenate([self.known, asked])
         pool = answered(self._truth, self.known)
@@ -171,15 +172,16 @@ class _Replay:
             labels=len(self.known),
             score=self._judge(pool),
             asked=tuple(self._rows[asked].tolist()),
-            strategy=name_of(self._strategy),
+            strategy=name,
             seconds_to_ask=chosen - began,
             seconds_to_fit=fitted - chosen,
         )
 
-    def _ask(self, pool: Pool, k: int) -> Ints:
+    def _ask(self, pool: Pool, k: int) -> tuple[Ints, str]:
         model = None if self._fit is None else self._fit.model
         if callable(self._strategy):
-            return self._strategy(pool, model, k, self._rng)
+            rows = np.asarray(self._strategy(pool, model, k, self._rng), dtype=np.int64)
+            return rows, name_of(self._strategy)
         queue = loop.rank(
             [pool],
             [model],
@@ -191,7 +193,9 @@ class _Replay:
             audit_resolved=self._audited,
         )
         self._audited += sum(reason is Reason.AUDIT for reason in queue.reasons)
-        return queue.rows
+        return queue.rows, name_of(
+            self._strategy
+        ) if queue.choice is None else queue.choice.strategy
 
     def _fitted(self, pool: Pool) -> Fit | None:
         previous = None if self._fit is None else self._fit.model

@@ -13,8 +13,11 @@ from active_learning.types import Candidates, Floats
 
 Check = Callable[[QueryStrategy], None]
 
-RANDOM = ("random",)
-"""Strategies whose scores depend on the place of a row."""
+DRAWN = ("random", "typiclust")
+"""Strategies that draw: their scores depend on the place of a row."""
+
+UNDOUBTING = (*DRAWN, "coreset")
+"""Strategies that do not look at how sure the model is."""
 
 
 def candidates(proba: Floats, seed: int = 0) -> Candidates:
@@ -36,9 +39,10 @@ def yield_checks(strategy: QueryStrategy) -> Iterator[Check]:
     yield check_certain_and_undecided
     yield check_refuses_bad_probabilities
     yield check_cites_a_paper
-    if strategy.name not in RANDOM:
+    if strategy.name not in DRAWN:
         yield check_order_of_rows_does_not_matter
         yield check_duplicates_score_alike
+    if strategy.name not in UNDOUBTING:
         yield check_undecided_comes_first
 
 

@@ -59,7 +59,8 @@ def test_a_strategy_is_its_name():
     truth = known()
     by_name = list(simulate(truth, "margin", SETUP))
     assert list(simulate(truth, strategy_named("margin"), SETUP)) == by_name
-    assert {each.strategy for each in by_name} == {"margin"}
+    assert [each.strategy for each in by_name] == ["typiclust", *["margin"] * 3]
+    assert {each.strategy for each in simulate(truth, at_random, SETUP)} == {"at_random"}
 
 
 def test_labels_are_seen_only_once_asked():
