@@ -16,7 +16,7 @@ RESAMPLES = 10_000
 class Arrival(NamedTuple):
     """How many labels it took; where `censored`, more than that many."""
 
-    labels: int
+    labels: float
     censored: bool = False
 
 
@@ -49,13 +49,20 @@ def area(labels: Sequence[int], scores: Sequence[float]) -> float:
 
 
 def labels_to(labels: Sequence[int], scores: Sequence[float], target: float) -> Arrival:
-    """Return the first point of a learning curve that is as good as `target`.
+    """Return where a learning curve first is as good as `target`.
 
-    A curve that never is, is censored at its last point.
+    Between two points it is a straight line: models are fitted a batch apart, and arrivals would
+    otherwise be as coarse. A curve that never is as good, is censored at its last point.
     """
     x, y = _curve(labels, scores)
     there = np.flatnonzero(y >= target)
-    return Arrival(int(x[there[0]])) if len(there) else Arrival(int(x[-1]), censored=True)
+    if not len(there):
+        return Arrival(float(x[-1]), censored=True)
+    last = int(there[0])
+    if last == 0:
+        return Arrival(float(x[0]))
+    share = (target - y[last - 1]) / (y[last] - y[last - 1])
+    return Arrival(float(x[last - 1] + share * (x[last] - x[last - 1])))
 
 
 def _curve(labels: Sequence[int], scores: Sequence[float]) -> tuple[Floats, Floats]:

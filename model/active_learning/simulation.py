@@ -181,6 +181,7 @@ class _Replay:
         model = None if self._fit is None else self._fit.model
         if callable(self._strategy):
             rows = np.asarray(self._strategy(pool, model, k, self._rng), dtype=np.int64)
+            _check_asked(rows, k, pool, name_of(self._strategy))
             return rows, name_of(self._strategy)
         queue = loop.rank(
             [pool],
@@ -209,6 +210,15 @@ class _Replay:
         if judged is None:
             judged = part_of(self._truth, waiting(pool))
         return quality(self._fit and self._fit.model, pool, judged, macro=self._setup.macro)
+
+
+def _check_asked(rows: Ints, k: int, pool: Pool, name: str) -> None:
+    fresh = np.unique(rows[np.isin(rows, waiting(pool))])
+    if rows.shape != (k,) or len(fresh) != k:
+        raise InvalidInput(
+            f"{name} should choose {k} different rows that wait for a label, got {len(rows)} rows, "
+            f"of which {len(fresh)} do"
+        )
 
 
 def name_of(strategy: str | QueryStrategy | Asker) -> str:

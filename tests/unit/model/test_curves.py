@@ -15,8 +15,10 @@ def test_area_is_the_mean_height():
     assert area([10], [0.7]) == 0.7
 
 
-def test_arrival_is_the_first_point_that_is_good_enough():
+def test_arrival_is_where_the_curve_is_first_good_enough():
     assert labels_to([10, 20, 30, 40], [0.5, 0.9, 0.8, 0.95], 0.9) == Arrival(20)
+    assert labels_to([10, 20, 30], [0.5, 0.7, 0.9], 0.8) == (pytest.approx(25), False)
+    assert labels_to([10, 20], [0.5, 0.7], 0.4) == Arrival(10)
     assert labels_to([10, 20], [0.5, 0.6], 0.9) == Arrival(20, censored=True)
 
 

@@ -137,6 +137,8 @@ def test_what_it_refuses():
         next(simulate(truth, "margin", SETUP, test=np.arange(len(truth.ids))))
     with pytest.raises(UnknownComponent, match="unknown strategy"):
         list(simulate(truth, "no such", SETUP))
+    with pytest.raises(InvalidInput, match="got 10 rows, of which 1 do"):
+        list(simulate(truth, lambda pool, model, k, rng: np.zeros(k), SETUP))
     with pytest.raises(InvalidInput, match="1 or more"):
         Setup(labels=0)
     with pytest.raises(InvalidInput, match="audit_share"):
