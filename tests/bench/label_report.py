@@ -150,9 +150,7 @@ def arrivals(results: Results) -> Table:
     return _of_sets(results, "labels to 95 %, lower is better", results.label_ratio)
 
 
-def _of_sets(
-    results: Results, what: str, of: Callable[[LabelSet, str], Interval]
-) -> Table:
+def _of_sets(results: Results, what: str, of: Callable[[LabelSet, str], Interval]) -> Table:
     table = Table(
         f"{WORDS[results.variant]}, beside random: {what}",
         ("asks", *(data.name for data in results.sets)),
@@ -160,100 +158,6 @@ def _of_sets(
     for name in results.names:
         if name != RANDOM:
             table.row(name, *(shown(of(data, name), 2) for data in results.sets))
-    return table
-
-
-def needed(self, data: LabelSet, name: str) -> list[float]:
-        """Return the labels of each arrival, censored ones at the budget."""
-        return [arrival.labels for arrival in self.arrivals(data, name)]
-
-    def late(self, data: LabelSet, name: str) -> int:
-        """Return how many never arrive."""
-        return sum(arrival.censored for arrival in self.arrivals(data, name))
-
-    def query(self, name: str) -> float:
-        """Return the median milliseconds of a query."""
-        every = [cell.ask for data in self.sets for cell in self.cells[data.name, name]]
-        return 1000 * median(second for cell in every for second in cell)
-
-    def area_ratio(self, data: LabelSet, name: str) -> Interval:
-        """Return the area beside that of random."""
-        return ratio(self.areas(data, name), self.areas(data, RANDOM))
-
-    def label_ratio(self, data: LabelSet, name: str) -> Interval:
-        """Return the labels needed beside those of random."""
-        return ratio(self.needed(data, name), self.needed(data, RANDOM))
-
-    def mean_area(self, name: str) -> Interval:
-        """Return the geometric mean over sets of `area_ratio`."""
-        ours = [self.areas(data, name) for data in self.sets]
-        return mean_ratio(ours, [self.areas(data, RANDOM) for data in self.sets])
-
-    def mean_labels(self, name: str) -> Interval:
-        """Return the geometric mean over sets of `label_ratio`."""
-        ours = [self.needed(data, name) for data in self.sets]
-        return mean_ratio(ours, [self.needed(data, RANDOM) for data in self.sets])
-
-    def best(self, names: Sequence[str]) -> str:
-        """Return the arm of the largest mean area, or nothing."""
-        return max(names, key=lambda name: self.mean_area(name).value, default="")
-
-
-def write(folder: Path, plain: Results, changed: Sequence[Results], report: Report) -> None:
-    """Print all tables; write them as Markdown, and the curves as a picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = {"means": means(plain), "needed": needed(plain)}
-    for each in (plain, *changed):
-        tables |= {f"{each.variant} area": areas(each), f"{each.variant} labels": arrivals(each)}
-        if each is not plain:
-            tables[f"{each.variant} means"] = means(each)
-    for name, table in tables.items():
-        report.add(name, table)
-    (folder / "labels.md").write_text("\n".join(map(markdown, tables.values())), "utf-8")
-    picture(plain, folder / "labels.png")
-
-
-def means(results: Results) -> Table:
-    """Return one row an arm: geometric means over all sets, best area first."""
-    seeds = len(results.full(results.sets[0]))
-    table = Table(
-        f"{WORDS[results.variant]}: means over {len(results.sets)}, {seeds} seeds each",
-        ("asks", "area", "labels to 95 %", "better", "worse", "ms a query"),
-        (
-            "ratios to random with 95 % intervals: geometric means over sets, seeds resampled in "
-            "pairs; area: under the learning curve, higher is better; labels to 95 % of the "
-            "quality with all labels, lower is better, at most the budget",
-            "better, worse: sets on which the interval of the area lies above, below 1",
-        ),
-    )
-    for name in sorted(results.names, key=lambda each: -results.mean_area(each).value):
-        ratios = [results.area_ratio(data, name) for data in results.sets]
-        better, worse = sum(r.low > 1 for r in ratios), sum(r.high < 1 for r in ratios)
-        table.row(
-            name, shown(results.mean_area(name)), shown(results.mean_labels(name)), better, worse,
-            round(results.query(name), 1),
-        )  # fmt: skip
-    return table
-
-
-def of_sets(results: Results) -> Table:
-    """Return one row an arm: its area and labels beside random's on each set."""
-    table = Table(
-        {
-            "plain": "Real data sets",
-            "copies": "Every task of the pool five times, with small changes",
-            "flips": "A tenth of the labels wrong",
-        }[results.variant] + ": area | labels to 95 %, beside random",
-        ("asks", *(data.name for data in results.sets)),
-    )  # fmt: skip
-    for name in results.names:
-        if name != RANDOM:
-            pairs = [
-                f"{shown(results.area_ratio(data, name))} | "
-                f"{shown(results.label_ratio(data, name), 2)}"
-                for data in results.sets
-            ]
-            table.row(name, *pairs)
     return table
 
 
