@@ -117,9 +117,11 @@ def means(results: Results) -> Table:
         f"{WORDS[results.variant]}: means over {len(results.sets)}, {seeds} seeds each",
         ("asks", "area", "labels to 95 %", "better", "worse", "ms a query"),
         (
-            "ratios to random with 95 % intervals: geometric means over sets, seeds resampled in "
-            "pairs; area: under the learning curve, higher is better; labels to 95 % of the "
-            "quality with all labels, lower is better, at most the budget",
+            (
+                "ratios to random with 95 % intervals: geometric means over sets, seeds resampled "
+                "in pairs; area: under the learning curve, higher is better; labels to 95 % of the "
+                "quality with all labels, lower is better, at most the budget"
+            ),
             "better, worse: sets on which the interval of the area lies above, below 1",
         ),
     )
