@@ -42,11 +42,6 @@ IDLE_PRUNES = 3
 
 PUBLISH_TRIES = 3
 
-FIRST_SYNC = "first sync"
-
-ONCE = ("wait", FIRST_SYNC)
-"""Stages that say nothing of what the next refit will cost."""
-
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
@@ -107,7 +102,7 @@ class Refit:
     def run(self) -> Outcome:
         """Do whatever is missing."""
         first = self._mirror.note("cursor") is None
-        with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
+        with self._shop.clock.stage("first sync" if first else "sync"):
             report = self._subject.sync.run()
             data = self._load()
         record = self._last_record()
@@ -116,7 +111,7 @@ class Refit:
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
         current = self._current()
         publish = self._need_publication(data, record, current)
-        left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
+        left = agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
         waits = left > 0 and not (fit.urgent or publish.urgent)
         if waits:
             self._prune(record)
@@ -189,9 +184,8 @@ class Refit:
         current = self._shelf.current()
         return current if current is not None and current.answers(self._subject.plan) else None
 
-    def _spent(self) -> float:
-        timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
-        return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
+    def _timings(self) -> Mapping[str, float]:
+        return ProjectStatus.load(self._shop.store, self._shop.uid).timings
 
     def _need_publication(
         self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
@@ -265,7 +259,7 @@ class Refit:
         self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
     ) -> Queue:
         resolved = int(np.count_nonzero(data.pool.resolved))
-        pause = agenda.pause(self._options, self._spent())
+        pause = agenda.pause(self._options, self._timings())
         return loop.rank(
             data.pools,
             current.models if current else [None] * len(data.pools),

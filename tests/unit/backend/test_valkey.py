@@ -156,7 +156,6 @@ class TestOneServer:
         with server:
             assert answers(server)
 
-
     def test_on_its_way_out_is_waited_for(self, folder):
         server = EmbeddedValkey(folder)
         process = server.start()
