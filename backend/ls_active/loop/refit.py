@@ -25,6 +25,7 @@ from ls_active.loop.audit_books import AuditBooks
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.publication import Publisher, items
+from ls_active.loop.since import asked_since
 from ls_active.plan import Plan
 from ls_active.project import Connection, ProjectStatus
 from ls_active.sync.cursor import Sync
@@ -98,6 +99,8 @@ class Refit:
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(shop)
+        names = [head.name for head in subject.plan.heads]
+        self._since = asked_since(shop.store, shop.uid, names)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -154,6 +157,7 @@ class Refit:
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
+            since=self._since,
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
