@@ -38,13 +38,14 @@ RECOUNT_AFTER = 10.0
 class Result:
     """What the caller must know.
 
-    How many tasks got annotations, in how many seconds something that waits for its turn is due,
-    which label config was read, since when somebody waits for this, and whether the project is
-    no longer ours.
+    How many tasks got annotations, in how many seconds to look again, for how many of them nothing
+    but a publication that waits for its turn is to be done, which label config was read, since when
+    somebody waits for this, and whether the project is no longer ours.
     """
 
     annotated: int = 0
     again_in: float | None = None
+    pause: float = 0.0
     label_config: str = ""
     asked_at: float = 0.0
     left: bool = False
@@ -188,9 +189,15 @@ def _refit_with(
     facts["strategy"] = _strategy(outcome, options.strategy)
     facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
-    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
-    waits += [] if outcome.again_in is None else [outcome.again_in]
-    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+    pause = outcome.again_in
+    waits = [] if pause is None else [pause]
+    waits += [] if outcome.report.complete else [RECOUNT_AFTER]
+    return Result(
+        annotated=outcome.report.annotated,
+        again_in=min(waits, default=None),
+        pause=(pause or 0.0) * outcome.report.complete,
+        label_config=project.label_config,
+    )
 
 
 def _strategy(outcome: Outcome, told: str) -> str:

@@ -25,6 +25,7 @@ from ls_active.loop.audit_books import AuditBooks
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.publication import Publisher, items
+from ls_active.loop.since import asked_since
 from ls_active.plan import Plan
 from ls_active.project import Connection, ProjectStatus
 from ls_active.sync.cursor import Sync
@@ -41,11 +42,6 @@ IDLE_PRUNES = 3
 """Publications deleted in one idle run: each makes annotators wait for the better part of 1 s."""
 
 PUBLISH_TRIES = 3
-
-FIRST_SYNC = "first sync"
-
-ONCE = ("wait", FIRST_SYNC)
-"""Stages that say nothing of what the next refit will cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +99,13 @@ class Refit:
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(shop)
+        names = [head.name for head in subject.plan.heads]
+        self._since = asked_since(shop.store, shop.uid, names)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
         first = self._mirror.note("cursor") is None
-        with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
+        with self._shop.clock.stage("first sync" if first else "sync"):
             report = self._subject.sync.run()
             data = self._load()
         record = self._last_record()
@@ -116,7 +114,7 @@ class Refit:
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
         current = self._current()
         publish = self._need_publication(data, record, current)
-        left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
+        left = agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
         waits = left > 0 and not (fit.urgent or publish.urgent)
         if waits:
             self._prune(record)
@@ -159,6 +157,7 @@ class Refit:
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
+            since=self._since,
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
@@ -189,9 +188,8 @@ class Refit:
         current = self._shelf.current()
         return current if current is not None and current.answers(self._subject.plan) else None
 
-    def _spent(self) -> float:
-        timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
-        return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
+    def _timings(self) -> Mapping[str, float]:
+        return ProjectStatus.load(self._shop.store, self._shop.uid).timings
 
     def _need_publication(
         self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
@@ -267,7 +265,7 @@ class Refit:
         self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
     ) -> Queue:
         resolved = int(np.count_nonzero(data.pool.resolved))
-        pause = agenda.pause(self._options, self._spent())
+        pause = agenda.pause(self._options, self._timings())
         return loop.rank(
             data.pools,
             current.models if current else [None] * len(data.pools),
