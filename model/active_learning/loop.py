@@ -12,13 +12,14 @@ from active_learning import audit
 from active_learning.batch import diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
-from active_learning.judging import Round, judge
-from active_learning.judging import opine as opine
+from active_learning.judging import Round, judge, opine
 from active_learning.outcomes import AuditEstimate, Choice, Fit, Model, Queue
 from active_learning.protocols import QueryStrategy
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
 from active_learning.types import Ints, Kind, Pool, Reason, Serving
+
+__all__ = ["estimate_audit", "fit", "opine", "rank", "restore"]
 
 COLD = Choice("typiclust", "since there is no model yet")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from active_learning.errors import InvalidInput
-from active_learning.types import Floats, Ints
+from active_learning.types import Floats
 
 SLACK = 1e-3
 """How far from 1 a row may sum: float32 heads with a thousand classes stay within."""
@@ -29,10 +29,3 @@ def check_proba(proba: Floats) -> Floats:
     if off > SLACK:
         raise InvalidInput(f"each row of probabilities should sum to 1, one is off by {off:.3g}")
     return proba
-
-
-def by_place(order: Ints) -> Floats:
-    """Return a score for each place of an order of all rows, from 1 for its first down to 0."""
-    scores = np.empty(len(order))
-    scores[order] = np.linspace(1.0, 0.0, len(order)) if len(order) > 1 else 1.0
-    return scores

@@ -232,9 +232,3 @@ class Candidates:
         most = np.zeros(self.tasks)
         np.maximum.at(most, self.task_of, scores)
         return most
-
-    def asked_by(self, tasks: Ints) -> Ints:
-        """Return the questions of some tasks."""
-        if self.starts is None:
-            return tasks
-        return np.flatnonzero(np.isin(self.task_of, tasks))

@@ -41,8 +41,19 @@ RANDOM, AUDITED = "random", "auto, with audit"
 HEADS = (
     "calibration.py", "features.py", "learners", "quality.py", "scaling.py", "simulation.py",
 )  # fmt: skip
-QUEUE = ("audit.py", "batch.py", "cold_start.py", "judging.py", "loop.py", "strategies")
+QUEUE = (
+    "audit.py",
+    "batch.py",
+    "cold_start.py",
+    "judging.py",
+    "loop.py",
+    "ordering.py",
+    "strategies",
+)
 """Parts of the core that decide what a cell holds: for all arms, and for ours besides."""
+
+OF_TOKENS = {"mnlp": "least_confidence", "token_entropy": "entropy"}
+"""Strategies for sequences, and what they are where a task asks one question: not run twice."""
 
 Strategy: TypeAlias = str | QueryStrategy | Asker
 
@@ -71,7 +82,7 @@ class Cell:
 
 def arms() -> dict[str, Arm]:
     """Return ours, the loop as delivered, random, and what other libraries have."""
-    own = [name for name in registry.strategies() if name != RANDOM]
+    own = [name for name in registry.strategies() if name not in {RANDOM, *OF_TOKENS}]
     found = [Arm(name, lambda name=name: name, parts=HEADS + QUEUE) for name in sorted(own)]
     if "auto" in own:
         found.append(Arm(AUDITED, lambda: "auto", AUDIT, HEADS + QUEUE))

@@ -8,8 +8,12 @@ import numpy as np
 
 from active_learning.cold_start import spread
 from active_learning.features import stacked
-from active_learning.scoring import by_place, check_proba
+from active_learning.ordering import in_order
+from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Floats
+
+ROOM = 2
+"""How many times as many tasks as wanted are put in order: near-duplicates are passed over."""
 
 
 class TypiClust:
@@ -28,9 +32,10 @@ class TypiClust:
     name: ClassVar[str] = "typiclust"
 
     def score(self, candidates: Candidates) -> Floats:
-        """Return the places in the order, from 1 for the first to 0."""
+        """Return the places in the order; the rest at random."""
         check_proba(candidates.proba)
         everything = stacked([candidates.X, candidates.X_labeled])
         asked = np.arange(candidates.tasks, everything.shape[0])
-        order = spread(everything, candidates.tasks, rng=candidates.rng, asked=asked)
-        return by_place(order)[candidates.task_of]
+        wanted = ROOM * max(candidates.wanted, 1)
+        order = spread(everything, wanted, rng=candidates.rng, asked=asked)
+        return in_order(order, candidates.rng.random(candidates.tasks))[candidates.task_of]
