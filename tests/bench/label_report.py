@@ -69,7 +69,7 @@ class Results:
         return sum(arrival.censored for arrival in self.arrivals(data, name))
 
     def query(self, name: str) -> float:
-        """Return the median milliseconds of a query."""
+        """Return the median milliseconds of a query, of one core."""
         every = [cell.ask for data in self.sets for cell in self.cells[data.name, name]]
         return 1000 * median(second for cell in every for second in cell)
 
@@ -115,7 +115,7 @@ def means(results: Results) -> Table:
     seeds = len(results.full(results.sets[0]))
     table = Table(
         f"{WORDS[results.variant]}: means over {len(results.sets)}, {seeds} seeds each",
-        ("asks", "area", "labels to 95 %", "better", "worse", "ms a query"),
+        ("asks", "area", "labels to 95 %", "better", "worse", "CPU ms a query"),
         (
             (
                 "ratios to random with 95 % intervals: geometric means over sets, seeds resampled "

@@ -30,6 +30,11 @@ SEEDS = 10
 ROBUST = ("auto", "margin", RANDOM)
 """What is tried on changed data besides the best of the other libraries."""
 
+HOW = (
+    "{} is not installed; modAL 0.4.2.1 and small-text 1.4.1 do with what is there: "
+    "`pip install --no-deps modAL-python small-text`"
+)
+
 Job = tuple[LabelSet, str, int]
 
 
@@ -82,7 +87,7 @@ def chosen_arms(wanted: Sequence[str], report: Report) -> list[Arm]:
     for name, arm in known.items():
         library = label_peers.missing(name) if arm.library else ""
         if library and (not wanted or name in wanted):
-            report.console.print(f"{name} is left out: {library} is not installed", style="yellow")
+            report.console.print(f"{name} is left out: {HOW.format(library)}", style="yellow")
         elif not wanted or name in wanted or name == RANDOM:
             found.append(arm)
     return found
