@@ -99,8 +99,6 @@ class Refit:
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(shop)
-        names = [head.name for head in subject.plan.heads]
-        self._since = asked_since(shop.store, shop.uid, names)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -150,6 +148,7 @@ class Refit:
     # What is there
 
     def _load(self) -> Dataset:
+        names = [head.name for head in self._subject.plan.heads]
         return dataset.load(
             self._mirror,
             self._subject.plan,
@@ -157,7 +156,7 @@ class Refit:
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
-            since=self._since,
+            since=asked_since(self._shop.store, self._shop.uid, names),
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
