@@ -53,9 +53,7 @@ def test_gradient_embeddings():
     proba, X = distributions(30, 3), rows_of_unit_length(30)
     answers = np.eye(3)[proba.argmax(axis=1)]
     gradients = np.einsum("ik,id->ikd", proba - answers, X).reshape(30, -1)
-    twice = candidates(
-        np.vstack([proba, proba]), X=np.vstack([X, X]), X_labeled=X[:0], wanted=30
-    )
+    twice = candidates(np.vstack([proba, proba]), X=np.vstack([X, X]), X_labeled=X[:0], wanted=30)
     order = np.argsort(-strategy_named("badge").score(twice))[:30]
     assert order[0] % 30 == np.linalg.norm(gradients, axis=1).argmax()
     assert len(set(order % 30)) == 30
