@@ -186,7 +186,7 @@ def _refit_with(
     if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
-    facts["strategy"] = options.strategy if outcome.version else "cold start"
+    facts["strategy"] = _strategy(outcome, options.strategy)
     facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
     pause = outcome.again_in
@@ -198,6 +198,15 @@ def _refit_with(
         pause=(pause or 0.0) * outcome.report.complete,
         label_config=project.label_config,
     )
+
+
+def _strategy(outcome: Outcome, told: str) -> str:
+    """Return the strategy told of, and what it left it to where the last publication says so."""
+    if not outcome.version:
+        return "cold start"
+    record = outcome.record or {}
+    asks = record.get("asks", told) if record.get("strategy") == told else told
+    return told if asks == told else f"{told}: {asks}"
 
 
 def _run(refit: Refit, adoption: Adoption) -> Outcome:

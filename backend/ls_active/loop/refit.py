@@ -245,6 +245,8 @@ class Refit:
                     why=why,
                     last_id=self._mirror.last_id(),
                     labels=data.labels,
+                    strategy=self._options.strategy,
+                    asks=str(queue.choice),
                     provisional=False,
                 )
             except LabelStudioRejected:
