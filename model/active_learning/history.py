@@ -16,7 +16,7 @@ SAMPLE = 1_000
 """Tasks on which versions are compared: a share of one in a hundred is told to within 0.6 %."""
 
 MOST_QUESTIONS = 5_000
-"""Where a task asks many questions, tasks are taken until they ask so many: a record stays small."""
+"""Where a task asks many, tasks are taken until they ask so many: a record stays small."""
 
 GAP_SHARE = 0.05
 GAP_PER_CLASS = 2
@@ -237,4 +237,4 @@ def _answers(sample: Sample, tasks: Ints) -> Floats:
     starts = np.cumsum(sample.counts) - sample.counts
     counts = sample.counts[tasks]
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return sample.said[np.repeat(starts[tasks], counts) + within]
+    return np.asarray(sample.said[np.repeat(starts[tasks], counts) + within])
