@@ -50,7 +50,10 @@ ONCE = ("wait", FIRST_SYNC)
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a run found and did; `again_in` (seconds) when something waits for its turn."""
+    """What a run found and did; `again_in` (seconds) when something waits for its turn.
+
+    `gate` is what the gate has to say of the newest version, if anything.
+    """
 
     data: Dataset
     version: ModelVersion | None
@@ -59,7 +62,8 @@ class Outcome:
     published: str = ""
     again_in: float | None = None
     pinned: int | None = None
-    audits: list[Mapping[str, Any]] | None = None
+    evaluation: Mapping[str, Any] | None = None
+    gate: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +107,8 @@ class Refit:
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(shop)
+        self._appraisal = Appraisal(shop.store, shop.uid)
+        self._gate = Gate(shop.store, shop.uid)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -114,7 +120,7 @@ class Refit:
         self._count_what_was_resolved(data)
         newest = self._newest_manifest()
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
-        current = self._current()
+        current = self._shelf.answering(self._subject.plan)
         publish = self._need_publication(data, record, current)
         left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
         waits = left > 0 and not (fit.urgent or publish.urgent)
@@ -146,8 +152,15 @@ class Refit:
             report=report,
             again_in=again_in,
             pinned=self._shelf.pinned,
-            audits=self._shelf.audits(current) if current else None,
+            evaluation=self._appraisal.of(current.number) if current else None,
+            gate=self._gate_words(current),
         )
+
+    def _gate_words(self, current: ModelVersion | None) -> str:
+        if current is None or self._options.gate == "off":
+            return ""
+        newer = [words for number, words in self._gate.held.items() if number > current.number]
+        return newer[-1] if newer else warning(current.number, self._appraisal.of(current.number))
 
     # What is there
 
@@ -184,11 +197,6 @@ class Refit:
             return None
         return newest.manifest
 
-    def _current(self) -> ModelVersion | None:
-        """Return the version in force, if it answers what the project asks today."""
-        current = self._shelf.current()
-        return current if current is not None and current.answers(self._subject.plan) else None
-
     def _spent(self) -> float:
         timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
         return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
@@ -219,8 +227,17 @@ class Refit:
             "project %s: fitted al-%d on %d labels (%s)",
             self._shop.uid, version.number, data.labels, why,
         )  # fmt: skip
+        self._hold_if_worse(data, version)
         self._shelf.prune(self._options.keep_models)
-        return self._current() if self._shelf.pinned else version
+        return self._shelf.answering(self._subject.plan) if self._elsewhere(version) else version
+
+    def _hold_if_worse(self, data: Dataset, version: ModelVersion) -> None:
+        """Judge a version before it is served, where somebody wants that to be waited for."""
+        if self._options.gate != "on":
+            self._gate.open()
+        elif not self._shelf.pinned:
+            before = self._shelf.in_force_before(version.number)
+            self._evaluate(data, version)
 
     def _publish(
         self,
@@ -285,7 +302,7 @@ class Refit:
             return
         self._shop.check()
         with self._shop.clock.stage("evaluate"):
-            self._shelf.evaluate(current, data, self._options.seed, self._books.held())
+            self._appraisal.make(current, data, self._options.seed, self._books.held())
 
     def _prune(self, record: Mapping[str, Any] | None) -> None:
         if record is None or self._mirror.note("stale") is None:
