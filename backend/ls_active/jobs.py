@@ -45,6 +45,10 @@ LOOK_EVERY = 15
 """Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
 call /setup, and with two rows of ours each of them is news to the other."""
 
+REST_LEAST = 1.0
+"""Seconds between two looks at a project whose next publication has to wait: annotators wait for
+each. Half of what is left until then, if that is more: they may begin to label faster."""
+
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
 
@@ -52,7 +56,7 @@ LOCK_WAIT = 120.0
 def refit(uid: str) -> None:
     """Bring a project to where it should be; any number of hints lead to one run."""
     desk = _desk()
-    desk.coalescer.serve(uid, _Run(desk, uid).work)
+    desk.coalescer.serve(uid, _Run(desk, uid).come)
 
 
 def pin(uid: str, version: int | None) -> None:
@@ -100,6 +104,14 @@ class _Run:
         self._desk = desk
         self._redis = desk.redis
         self._uid = uid
+
+    def come(self, lock: Lock) -> None:
+        """Work, unless the last run found that what changed has to wait."""
+        rest = self._redis.pttl(self._key("rest")) / 1000
+        if rest > 0 and not self._desk.coalescer.forced(self._uid):
+            self._desk.coalescer.hint_later(self._uid, rest)
+        else:
+            self.work(lock)
 
     def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
@@ -235,6 +247,9 @@ class _Run:
             # What was asked for still waits, and since then.
             self._redis.set(self._key("asked"), result.asked_at, nx=True, ex=3600)
             self._desk.coalescer.hint_later(self._uid, result.again_in)
+        if result.pause:
+            rest = min(result.pause, max(result.pause / 2, REST_LEAST))
+            self._redis.set(self._key("rest"), 1, px=max(int(1000 * rest), 1))
 
     def _key(self, name: str) -> str:
         return f"al:{self._uid}:{name}"

@@ -17,8 +17,15 @@ from ls_active.settings import Settings
 from ls_active.store import Store
 
 
-def open_media(settings: Settings, client: LabelStudioClient) -> Media:
+def open_media(
+    settings: Settings, client: LabelStudioClient, *, most_seconds: float | None = None
+) -> Media:
     """Return what fetches files behind tasks, in the name of the client's key.
+
+    Parameters
+    ----------
+    most_seconds : float, optional
+        For a file, where somebody waits for it: MEDIA_SECONDS is what a job may spend.
 
     Raises
     ------
@@ -32,7 +39,7 @@ def open_media(settings: Settings, client: LabelStudioClient) -> Media:
             aliases=(settings.label_studio_host,) if settings.label_studio_host else (),
             private=settings.media_private,
             max_bytes=settings.media_max_mb * 2**20,
-            seconds=settings.media_seconds,
+            seconds=min(settings.media_seconds, most_seconds or settings.media_seconds),
             cache_bytes=settings.media_cache_mb * 2**20,
         )
     except ValueError as error:

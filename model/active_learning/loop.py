@@ -68,7 +68,7 @@ def estimate_audit(
 
     The audit set is cut into ten folds by near-duplicate group; each is predicted by the head
     refitted on **all other labels**, those we chose included, which is the model in use less a
-    tenth of the audit. Below `needed` audit labels nothing is fitted.
+    tenth of the audit. Below `needed` audit labels there are no figures, only the results by task.
 
     Parameters
     ----------
@@ -76,15 +76,14 @@ def estimate_audit(
         Ids of tasks that wait for so long that they count as skipped.
     """
     rows, skipped = audit.audit_set(pool, held)
-    found = None
-    if len(rows) >= max(needed, 1):
+    found, results = None, Results()
+    if len(rows) >= min(audit.COMPARED, max(needed, 1)):
         found = learner_of(pool.kind).estimate(pool, rows, model=model, seed=seed)
-    results = Results()
     if found is not None:
         judged = np.sort(rows)
         truths = tuple(_checksum(pool, row) for row in judged.tolist())
         results = Results(tuple(pool.ids[judged].tolist()), found.of_task, truths)
-        found = replace(found, of_task=())
+        found = replace(found, of_task=()) if len(rows) >= needed else None
     return AuditEstimate(len(rows), skipped, needed, found, results)
 
 

@@ -131,9 +131,9 @@ class Results:
 class AuditEstimate:
     """The honest estimate of section "audit", or why there is none yet.
 
-    `figures` is None until `needed` audit labels exist, and `results` is empty. `labels` is |A|:
-    the length of the longest fully resolved prefix of the audit order, skips left out; `skipped`
-    counts those.
+    `figures` is None until `needed` audit labels exist; `results` are there a little earlier.
+    `labels` is |A|: the length of the longest fully resolved prefix of the audit order, skips left
+    out; `skipped` counts those.
     """
 
     labels: int

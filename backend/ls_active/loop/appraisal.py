@@ -11,7 +11,7 @@ import numpy as np
 
 from active_learning import gate, history, loop, quality, stopping
 from active_learning.history import Sample, Snapshot
-from active_learning.outcomes import AuditEstimate, Results
+from active_learning.outcomes import AuditEstimate, Model, Results
 from active_learning.scaling import scaling_of
 from active_learning.types import Floats, Kind, Pool
 from ls_active.loop.dataset import Dataset
@@ -72,9 +72,7 @@ class Appraisal:
         audits = [
             loop.estimate_audit(pool, model=model, seed=seed, held=held) for pool, model in heads
         ]
-        samples = [
-            None if model is None else history.take_sample(pool, model) for pool, model in heads
-        ]
+        samples = [None if model is None else _sample(pool, model) for pool, model in heads]
         earlier = _Earlier(self._points(version))
         snapshots = [
             None if sample is None else self._snapshot(place, pool, sample, audit, earlier)
@@ -84,6 +82,8 @@ class Appraisal:
         ]
         evaluation = {
             "evaluated_at": time.time(),
+            "signature": version.manifest["signature"],
+            "labels": dataset.labels,
             "audits": [_without_results(audit) for audit in audits],
             "results": [asdict(audit.results) for audit in audits],
             "samples": [sample.to_record() if sample else None for sample in samples],
@@ -106,10 +106,10 @@ class Appraisal:
         return document["points"] if document["signature"] == version.manifest["signature"] else []
 
     def _rebuilt(self, version: ModelVersion) -> list[Mapping[str, Any]]:
-        points = []
+        points: list[Mapping[str, Any]] = []
         for number in self._store.versions(self._uid):
             evaluation = self.of(number)
-            if evaluation and "snapshots" in evaluation and self._alike(number, version):
+            if evaluation and _alike(evaluation, version):
                 points.append(_point(number, evaluation))
         return points
 
@@ -153,14 +153,20 @@ class Appraisal:
         older = [n for n in self._store.versions(self._uid) if n < version.number]
         for number in [n for n in reversed(older) if n not in held][:NEIGHBOURS]:
             evaluation = self.of(number)
-            if evaluation and "results" in evaluation and self._alike(number, version):
+            if evaluation and _alike(evaluation, version):
                 return number, evaluation["results"]
         return None, ()
 
-    def _alike(self, number: int, version: ModelVersion) -> bool:
-        """Whether another version answers the same question."""
-        manifest = self._store.manifest(self._uid, number)
-        return bool(manifest["signature"] == version.manifest["signature"])
+
+def _alike(evaluation: Mapping[str, Any] | None, version: ModelVersion) -> bool:
+    """Whether an evaluation, not an old one, is of a version that answers the same question."""
+    signature = (evaluation or {}).get("signature")
+    return bool(signature == version.manifest["signature"])
+
+
+def _sample(pool: Pool, model: Model) -> Sample:
+    rows = history.sample_rows(pool)
+    return history.take_sample(pool, rows, loop.opine(model, pool, rows))
 
 
 def _advice(earlier: _Earlier, snapshots: Sequence[Snapshot | None]) -> list[Any]:
@@ -198,7 +204,7 @@ def _results(record: Mapping[str, Any]) -> Results:
 def _suspects(
     pools: Sequence[Pool], version: ModelVersion, seed: int
 ) -> list[list[dict[str, Any]]]:
-    found = []
+    found: list[list[dict[str, Any]]] = []
     for place, (pool, model) in enumerate(zip(pools, version.models, strict=True)):
         held = version.out_of_fold[place] if version.out_of_fold else None
         if pool.kind is not Kind.SINGLE or model is None:

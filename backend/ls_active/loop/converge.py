@@ -15,7 +15,10 @@ from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
-from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.loop.appraisal import furthest
+from ls_active.loop.outcome import Outcome
+from ls_active.loop.refit import Refit
+from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
@@ -38,13 +41,14 @@ RECOUNT_AFTER = 10.0
 class Result:
     """What the caller must know.
 
-    How many tasks got annotations, in how many seconds something that waits for its turn is due,
-    which label config was read, since when somebody waits for this, and whether the project is
-    no longer ours.
+    How many tasks got annotations, in how many seconds to look again, for how many of them nothing
+    but a publication that waits for its turn is to be done, which label config was read, since when
+    somebody waits for this, and whether the project is no longer ours.
     """
 
     annotated: int = 0
     again_in: float | None = None
+    pause: float = 0.0
     label_config: str = ""
     asked_at: float = 0.0
     left: bool = False
@@ -186,11 +190,17 @@ def _refit_with(
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
     facts["strategy"] = options.strategy if outcome.version else "cold start"
-    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
+    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied), outcome.gate)))
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
-    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
-    waits += [] if outcome.again_in is None else [outcome.again_in]
-    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+    pause = outcome.again_in
+    waits = [] if pause is None else [pause]
+    waits += [] if outcome.report.complete else [RECOUNT_AFTER]
+    return Result(
+        annotated=outcome.report.annotated,
+        again_in=min(waits, default=None),
+        pause=(pause or 0.0) * outcome.report.complete,
+        label_config=project.label_config,
+    )
 
 
 def _run(refit: Refit, adoption: Adoption) -> Outcome:
@@ -220,6 +230,7 @@ def _facts(
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
         "heads": _heads(plan, outcome),
+        "advice": furthest((outcome.evaluation or {}).get("advice", ())),
         "left_out": tuple(map(str, plan.left_out)),
         "unreadable": subject.mirror.errors(),
     }
@@ -229,7 +240,7 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
     """Return what is known of each control that is learned."""
     version = outcome.version
     nothing: Sequence[Any] = [None] * len(plan.heads)
-    audits = outcome.audits or nothing
+    audits = (outcome.evaluation or {}).get("audits", nothing)
     fitted = version.manifest["heads"] if version else [{}] * len(plan.heads)
     return tuple(
         {

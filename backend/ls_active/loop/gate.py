@@ -27,27 +27,39 @@ class Gate:
         document = self._store.read(self._uid, "gate") or {"held": {}}
         return {int(number): words for number, words in document["held"].items()}
 
-    def judge(self, number: int, evaluation: Mapping[str, Any], *, behind: int) -> bool:
-        """Hold a version back if its evaluation says so, and say whether it is.
-
-        Parameters
-        ----------
-        behind : int
-            Labels that it learned from and the version in force did not.
-        """
+    def holds(self, number: int, evaluation: Mapping[str, Any] | None) -> bool:
+        """Hold a version back if its evaluation says so, and say whether it is."""
         reasons = worse(evaluation, conclusive=True)
-        if not reasons:
+        if evaluation is None or not reasons:
             return False
+        before = evaluation["compared_with"]
+        in_force = self._store.evaluation(self._uid, before) or evaluation
+        behind = evaluation["labels"] - in_force["labels"]
         waiting = (
-            f"al-{number} is held back: {reasons}. While it waits, al-"
-            f"{evaluation['compared_with']} orders the queue and has not learned from the last "
-            f"{behind} labels; the next version is judged anew. To serve it all the same: "
-            f"`ls-active rollback PROJECT {number}`"
+            f"al-{number} is held back: {reasons}. While it waits, al-{before} orders the queue, "
+            f"{_behind(behind)}; the next version is judged anew. To serve al-{number} all the "
+            f"same: `ls-active rollback PROJECT {number}`"
         )
         # Of a file that was pruned nothing can be served.
         servable = set(self._store.loadable(self._uid))
         self._write({n: why for n, why in self.held.items() if n in servable} | {number: waiting})
         return True
+
+    def words(self, number: int, mode: str) -> str:
+        """Say what the gate found: of a newer version than `number`, which is in force, or of it.
+
+        Parameters
+        ----------
+        mode : {"off", "warn", "on"}
+        """
+        if not number or mode == "off":
+            return ""
+        newer = [words for held, words in self.held.items() if held > number]
+        evaluation = self._store.evaluation(self._uid, number)
+        reasons = worse(evaluation, conclusive=False)
+        if newer or evaluation is None or not reasons:
+            return newer[-1] if newer else ""
+        return f"al-{number} may be worse than al-{evaluation['compared_with']}: {reasons}"
 
     def release(self, number: int) -> None:
         """Let a version that is held back be served."""
@@ -63,15 +75,13 @@ class Gate:
         self._store.write(self._uid, "gate", document)
 
 
-def warning(number: int, evaluation: Mapping[str, Any] | None) -> str:
-    """Say that a version is served although it is worse than the one before; else nothing."""
-    reasons = worse(evaluation, conclusive=False) if evaluation else ""
-    if not evaluation or not reasons:
-        return ""
-    return f"al-{number} may be worse than al-{evaluation['compared_with']}: {reasons}"
+def _behind(labels: int) -> str:
+    if labels <= 0:
+        return "which knows labels that were changed since"
+    return f"which has not learned from the last {labels} label{'' if labels == 1 else 's'}"
 
 
-def worse(evaluation: Mapping[str, Any], *, conclusive: bool) -> str:
+def worse(evaluation: Mapping[str, Any] | None, *, conclusive: bool) -> str:
     """Say in which controls a version is significantly worse; nothing: in none.
 
     Parameters
@@ -81,6 +91,6 @@ def worse(evaluation: Mapping[str, Any], *, conclusive: bool) -> str:
     """
     return "; ".join(
         comparison["sentence"]
-        for comparison in evaluation.get("comparisons", ())
+        for comparison in (evaluation or {}).get("comparisons", ())
         if comparison and comparison["worse"] and (comparison["conclusive"] or not conclusive)
     )
