@@ -120,7 +120,8 @@ class ProjectStatus:
 
     `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
     seconds by stage of the last refit. `heads` has, for each learned control: `control`, `tag`,
-    `labels`, `useful`, and `chosen` and `audit`, the figures of the version.
+    `labels`, `useful`, and `chosen` and `audit`, the figures of the version. `advice` says whether
+    labeling is worth going on with, see `active_learning.stopping`; empty before the first figures.
     """
 
     uid: str
@@ -141,6 +142,7 @@ class ProjectStatus:
     strategy: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     heads: tuple[Mapping[str, Any], ...] = ()
+    advice: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     unreadable: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -15,7 +15,10 @@ from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
-from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.loop.appraisal import furthest
+from ls_active.loop.outcome import Outcome
+from ls_active.loop.refit import Refit
+from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
@@ -187,7 +190,7 @@ def _refit_with(
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
     facts["strategy"] = _strategy(outcome, options.strategy)
-    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
+    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied), outcome.gate)))
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
     pause = outcome.again_in
     waits = [] if pause is None else [pause]
@@ -236,6 +239,7 @@ def _facts(
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
         "heads": _heads(plan, outcome),
+        "advice": furthest((outcome.evaluation or {}).get("advice", ())),
         "left_out": tuple(map(str, plan.left_out)),
         "unreadable": subject.mirror.errors(),
     }
@@ -245,7 +249,7 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
     """Return what is known of each control that is learned."""
     version = outcome.version
     nothing: Sequence[Any] = [None] * len(plan.heads)
-    audits = outcome.audits or nothing
+    audits = (outcome.evaluation or {}).get("audits", nothing)
     fitted = version.manifest["heads"] if version else [{}] * len(plan.heads)
     return tuple(
         {

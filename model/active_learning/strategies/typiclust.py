@@ -12,6 +12,7 @@ from active_learning.ordering import in_order
 from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Floats
 
+
 class TypiClust:
     """Ask about a typical task of each theme that no answer covers yet, the largest theme first.
 
