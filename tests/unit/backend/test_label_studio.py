@@ -293,6 +293,16 @@ class TestTheKey:
             LabelStudioClient(URL, key)
         assert not key.strip() or key not in str(caught.value)
 
+    @pytest.mark.parametrize("key", [KEY, token("refresh")])
+    @pytest.mark.parametrize("before", [0, 285])
+    def test_it_is_hidden_where_a_refusal_quotes_it(self, key, before):
+        said = "x" * before + f" who is {key}, who is {token('access')}?"
+        server = Server(httpx.Response(400, json={"detail": said}))
+        with connect(server, key=KEY) as client, pytest.raises(LabelStudioRejected) as caught:
+            client.version()
+        assert "***" in str(caught.value)
+        assert key[:8] not in str(caught.value)
+
     def test_it_opens_files_as_well(self):
         with connect(Server(httpx.Response(200))) as client:
             assert client.http.authorization() == {"Authorization": f"Token {KEY}"}
