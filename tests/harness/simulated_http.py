@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -70,6 +71,8 @@ class Wire:
         The first that matches a call meets it.
     calls : Counter
         ``"METHOD /path"`` of every call.
+    busy : int
+        How many calls are being answered.
     lock : threading.RLock
         Hold it to look at or change the studio while calls may come.
     """
@@ -79,6 +82,7 @@ class Wire:
     keys: set[str] = field(default_factory=lambda: {KEY})
     troubles: list[Trouble] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
+    busy: int = 0
     lock: Any = field(default_factory=threading.RLock)
 
     def meets(self, call: str) -> Trouble | None:
@@ -90,8 +94,10 @@ class Wire:
                 found.times -= 1
             return found
 
-    def answer(self, method: str, target: str, headers: Any, body: bytes) -> tuple[int, Any]:
-        """Do what a call asks for; return status and JSON."""
+    def answer(
+        self, studio: SimulatedLabelStudio, method: str, target: str, headers: Any, body: bytes
+    ) -> tuple[int, Any]:
+        """Do what a call asks of a studio; return status and JSON."""
         if headers.get("Authorization", "") not in {f"Token {key}" for key in self.keys}:
             return 401, {"detail": "Invalid token."}
         parts = urlsplit(target)
@@ -99,15 +105,15 @@ class Wire:
         for pattern, call in _ROUTES:
             match = re.fullmatch(pattern, f"{method} {parts.path.rstrip('/')}")
             if match:
-                return self._call(call, [int(n) for n in match.groups()], query, body)
+                numbers = [int(number) for number in match.groups()]
+                said = json.loads(body or b"null")
+                return self._done(partial(call, studio, numbers, query, said))
         return 404, {"detail": f"no such page: {method} {target}"}
 
-    def _call(
-        self, call: _Call, numbers: list[int], query: dict[str, str], body: bytes
-    ) -> tuple[int, Any]:
+    def _done(self, call: Callable[[], Any]) -> tuple[int, Any]:
         with self.lock:
             try:
-                return 200, call(self.studio, numbers, query, json.loads(body or b"null"))
+                return 200, call()
             except NotFoundInLabelStudio as error:
                 return 404, {"detail": str(error)}
             except LabelStudioUnreachable as error:
@@ -192,15 +198,27 @@ def on_a_socket(studio: SimulatedLabelStudio) -> Iterator[Wire]:
 def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # In one piece: two would wait for each other.
 
         def _any(self) -> None:
+            with wire.lock:
+                wire.busy += 1
+            try:
+                self._answer()
+            finally:
+                with wire.lock:
+                    wire.busy -= 1
+
+        def _answer(self) -> None:
+            # One that is changed while a call is held up must not get that call.
+            studio = wire.studio
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             trouble = wire.meets(f"{self.command} {urlsplit(self.path).path}") or Trouble()
             time.sleep(trouble.delay)
             if trouble.status:
                 self._send(trouble.status, trouble.body)
                 return
-            status, said = wire.answer(self.command, self.path, self.headers, body)
+            status, said = wire.answer(studio, self.command, self.path, self.headers, body)
             if trouble.lost:
                 self.close_connection = True
                 return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from label_studio_sdk.client import LabelStudio
@@ -41,6 +41,12 @@ NOT_JSON_HINT = (
     "answered with something else than JSON; is Label Studio at this address, and is it the final"
     " one (redirects are not followed)?"
 )
+STRANGE_HINT = (
+    "answered with JSON that Label Studio does not send; is another service at this address, or a"
+    " release that nobody has tried?"
+)
+
+T = TypeVar("T")
 
 
 class LabelStudioHttp:
@@ -183,6 +189,15 @@ class LabelStudioHttp:
             return response.json()
         except ValueError as error:
             raise LabelStudioUnreachable(f"{method} {self.url}{path}: {NOT_JSON_HINT}") from error
+
+    def read(self, of: Callable[[httpx.Response], T], method: str, path: str, **options: Any) -> T:
+        """Return what `of` makes of the response of `call`; what it cannot read is no answer."""
+        response = self.call(method, path, **options)
+        try:
+            return of(response)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            hint = NOT_JSON_HINT if isinstance(error, json.JSONDecodeError) else STRANGE_HINT
+            raise LabelStudioUnreachable(f"{method} {self.url}{path}: {hint}") from error
 
     def _hide(self, said: str) -> str:
         """Mask our key, and what it is exchanged for, in words that are not ours."""

@@ -401,3 +401,32 @@ def _list_url() -> str:
         }
     )
     return str(httpx.URL(f"{URL}/api/tasks", params={"query": query, "page_size": 1}))
+
+
+@pytest.mark.parametrize("body", [[3], {}, "up", {"results": 3}, {"tasks": {}}], ids=repr)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.check(),
+        lambda client: client.project(1),
+        lambda client: client.update_project(1, title="x"),
+        lambda client: client.count(1),
+        lambda client: list(client.tasks(1)),
+        lambda client: client.import_predictions(1, []),
+        lambda client: client.delete_model_version(1, "x"),
+    ],
+    ids=range(7),
+)
+def test_json_that_label_studio_does_not_send_is_no_answer(body, call):
+    server = Server(httpx.Response(200, json=body))
+    with connect(server) as client, pytest.raises(LabelStudioUnreachable, match="another service"):
+        call(client)
+
+
+@pytest.mark.parametrize("body", [[3], [{}], [{"id": 1}], {"detail": "no"}, 3], ids=repr)
+def test_rows_without_an_id_and_an_address_are_none(body):
+    server = Server(httpx.Response(200, json=body))
+    with connect(server) as client:
+        for call in (client.webhooks, client.ml_backends):
+            with pytest.raises(LabelStudioUnreachable, match="another service"):
+                call(1)
