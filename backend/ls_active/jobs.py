@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from active_learning.errors import ActiveLearningError
 from ls_active.engine.lock import Lock
 from ls_active.errors import BackendError, LockLost, NotFoundInLabelStudio
-from ls_active.job_desk import JobDesk
+from ls_active.job_desk import STAGE, JobDesk
 from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.label_studio.tabs import put_tab
+from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
 from ls_active.loop.models import ModelShelf
+from ls_active.loop.tabs import make_tab
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
 from ls_active.values import digest_of
-from ls_active.workshop import Workshop, connect
+from ls_active.workshop import Stopwatch, Workshop, connect
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +49,8 @@ RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 LOOK_EVERY = 15
 """Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
 call /setup, and with two rows of ours each of them is news to the other."""
+
+UNEXPECTED = "an unexpected error; the worker's log has it whole"
 
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
@@ -88,6 +95,25 @@ def mend(uid: str) -> None:
         run.work(lock)
 
 
+def resync(uid: str) -> None:
+    """Read everything of a project anew, as if we had never seen it."""
+    run = _Run(_desk(), uid)
+    with run.held() as lock:
+        run.forget(lock)
+        run.work(lock)
+
+
+def tab(uid: str, kind: str) -> None:
+    """Make a tab of ours in the project's Data Manager, or bring it up to date."""
+    desk = _desk()
+    connection = Connection.load(desk.store, uid)
+    if connection is None or not connection.active:
+        return
+    with connect(desk.settings) as client:
+        if _find(client, connection):
+            put_tab(client.http, connection.project_id, make_tab(desk.store, uid, kind))
+
+
 @cache
 def _desk() -> JobDesk:
     return JobDesk(get_settings(), patient=True)
@@ -109,18 +135,25 @@ class _Run:
         if look and not known.active:
             own_url = look.partition(" ")[2]
             known.renewed(own_url=own_url, connected_at=time.time()).save(self._desk.store)
+        began = time.time()
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
+            why = "asked for" if force else result.why
+            self._note(began, why=why, publication=result.published, timings=result.timings)
         except LockLost:
             raise
         except (BackendError, ActiveLearningError) as error:
             self._fail(str(error))
+            self._note(began, error=str(error))
             return
         except Exception:
             # A bug: running it again at once would not help, and the back-off sees to it later.
             logger.exception("project %s", self._uid)
-            self._fail("an unexpected error; the worker's log has it whole")
+            self._fail(UNEXPECTED)
+            self._note(began, error=UNEXPECTED)
             return
+        finally:
+            self._redis.delete(self._key(STAGE))
         if force:
             self._desk.coalescer.clear_force(self._uid, force)
         self._redis.delete(self._key("failures"))
@@ -175,6 +208,11 @@ class _Run:
                 shop.say(State.DISCONNECTED, "it is gone from Label Studio, with all that was ours")
         self._redis.delete(self._key("setup"), self._key("look"))
 
+    def forget(self, lock: Lock) -> None:
+        """Drop what this machine knows of the project's tasks, while holding it."""
+        lock.check()
+        shutil.rmtree(self._desk.settings.local_dir / "mirror" / self._uid, ignore_errors=True)
+
     def mend(self, lock: Lock) -> None:
         """Mend the webhook while holding the project; the run after it puts back the rest."""
         connection = Connection.load(self._desk.store, self._uid)
@@ -200,11 +238,22 @@ class _Run:
                 client,
                 lock.check,
                 idle=lambda: coalescer.wanted(uid) == seen,
+                clock=Stopwatch(tell=self._tell),
             )
             if asked:
                 shop.clock.seconds["wait"] = round(max(time.time() - float(asked), 0.0), 4)
             result = converge(shop, force=force, look=look)
-            return replace(result, asked_at=float(asked or time.time()))
+            timings = dict(shop.clock.seconds)
+            return replace(result, asked_at=float(asked or time.time()), timings=timings)
+
+    def _tell(self, stage: str, share: float | None) -> None:
+        """Say on the page what is being done; a long stage says so again and again."""
+        words = json.dumps({"stage": stage, "share": share, "at": time.time()})
+        self._redis.set(self._key(STAGE), words, ex=3600)
+
+    def _note(self, began: float, **facts: Any) -> None:
+        """Keep what the job did, for people."""
+        note_job(self._desk.store, self._uid, began, **facts)
 
     def _fail(self, why: str) -> None:
         failures = self._redis.incr(self._key("failures"))

@@ -120,7 +120,8 @@ class ProjectStatus:
 
     `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
     seconds by stage of the last refit. `heads` has, for each learned control: `control`, `tag`,
-    `labels`, `useful`, and `chosen` and `audit`, the figures of the version.
+    `labels`, `useful`, and `chosen` and `audit`, the figures of the version. `pace` has of each
+    annotator of the last seven days a name, the labels, and labels per hour of work.
     """
 
     uid: str
@@ -133,6 +134,8 @@ class ProjectStatus:
     mode: str = "webhook"
     tasks: int = 0
     labels: int = 0
+    pace: tuple[tuple[str, int, float], ...] = ()
+    advice: Mapping[str, Any] = field(default_factory=dict)
     askable: int = 0
     skipped: int = 0
     version: int = 0

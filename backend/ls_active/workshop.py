@@ -60,15 +60,24 @@ def connect(settings: Settings, *, timeout: float = 30.0, retries: int = 2) -> L
     return LabelStudioClient(settings.label_studio_url, key, timeout=timeout, retries=retries)
 
 
+def _nobody(_stage: str, _share: float | None) -> None:
+    return
+
+
 @dataclass
 class Stopwatch:
-    """Seconds by stage, in the order the stages first began."""
+    """Seconds by stage, in the order the stages first began.
+
+    `tell` hears of every stage that begins, and of the share of a long one that is done.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    tell: Callable[[str, float | None], None] = _nobody
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the body to a stage."""
+        self.tell(name, None)
         start = time.perf_counter()
         try:
             yield

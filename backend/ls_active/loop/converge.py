@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ls_active import label_config
@@ -30,6 +31,8 @@ ROW_AFTER, ROW_PATIENCE = 2.0, 60.0
 """Seconds between looks for our row among a new connection's backends, and in all: Label Studio
 asks /setup before it writes the row, and also where connecting then fails."""
 
+PACE_OF = timedelta(days=7)
+
 RECOUNT_AFTER = 10.0
 """Seconds to the next look while our counts and Label Studio's differ."""
 
@@ -40,7 +43,7 @@ class Result:
 
     How many tasks got annotations, in how many seconds something that waits for its turn is due,
     which label config was read, since when somebody waits for this, and whether the project is
-    no longer ours.
+    no longer ours; and which publication was made, and why.
     """
 
     annotated: int = 0
@@ -48,6 +51,9 @@ class Result:
     label_config: str = ""
     asked_at: float = 0.0
     left: bool = False
+    published: str = ""
+    why: str = ""
+    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
@@ -170,6 +176,7 @@ def _refit_with(
     contested = adoption.contested(project)
 
     def progress(done: int, total: int) -> None:
+        shop.clock.tell("sync", done / max(total, 1))
         shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
 
     key = f"{plan.feature_key} {sorted(plan.region_types)}"
@@ -190,7 +197,14 @@ def _refit_with(
     shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
     waits = [] if outcome.report.complete else [RECOUNT_AFTER]
     waits += [] if outcome.again_in is None else [outcome.again_in]
-    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+    why = outcome.record["why"] if outcome.record and outcome.published else ""
+    return Result(
+        outcome.report.annotated,
+        min(waits, default=None),
+        project.label_config,
+        published=outcome.published,
+        why=why,
+    )
 
 
 def _run(refit: Refit, adoption: Adoption) -> Outcome:
@@ -214,6 +228,7 @@ def _facts(
         "mode": "poll" if connection.polling else "webhook",
         "tasks": len(data.pool.ids),
         "labels": data.labels,
+        "pace": subject.mirror.pace((datetime.now(UTC) - PACE_OF).isoformat()),
         "askable": data.askable,
         "skipped": subject.project.skipped_annotations_number,
         "version": version.number if version else 0,
