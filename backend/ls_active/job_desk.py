@@ -112,7 +112,10 @@ class JobDesk:
             if event.action == Action.PROJECT_UPDATED and self._knows_config(event):
                 return False
             self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
-            self.hint_now(uid)
+            if event.action == Action.PROJECT_UPDATED:
+                self.hint_now(uid)
+            else:
+                self._hint(uid)
             self.coalescer.hint_later(uid, PROBE_AFTER)
         return True
 
@@ -123,10 +126,10 @@ class JobDesk:
             return self.hint_now(uid)
 
     def hint_now(self, uid: str) -> str:
-        """Ask for a run over a project; return its job's id."""
+        """Ask for a run over a project, also if it rests; return its job's id."""
         with _queue_errors():
-            self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
-            return self.coalescer.hint(uid)
+            self.redis.delete(f"al:{uid}:rest")
+            return self._hint(uid)
 
     def webhook_secret(self, uid: str) -> str:
         """Return what the project's webhook carries."""
@@ -266,6 +269,10 @@ class JobDesk:
         """Return whether a project is connected now."""
         connection = Connection.load(self.store, uid)
         return connection is not None and connection.active
+
+    def _hint(self, uid: str) -> str:
+        self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
+        return self.coalescer.hint(uid)
 
     def _enqueue_refit(self, uid: str, job_id: str) -> None:
         worker.enqueue(self.queue, "refit", uid, job_id=job_id)

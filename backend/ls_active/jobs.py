@@ -10,27 +10,25 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from active_learning.errors import ActiveLearningError
 from ls_active.engine.lock import Lock
-from ls_active.errors import BackendError, LockLost, NotFoundInLabelStudio
+from ls_active.errors import BackendError, LockLost
 from ls_active.job_desk import STAGE, JobDesk
-from ls_active.label_studio.client import LabelStudioClient, Project
-from ls_active.label_studio.tabs import put_tab
 from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
+from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.tabs import make_tab
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
 from ls_active.values import digest_of
-from ls_active.workshop import Stopwatch, Workshop, connect
+from ls_active.workshop import Stopwatch, Workshop, connect, find_project
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +48,9 @@ LOOK_EVERY = 15
 """Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
 call /setup, and with two rows of ours each of them is news to the other."""
 
-UNEXPECTED = "an unexpected error; the worker's log has it whole"
+REST_LEAST = 1.0
+"""Seconds between two looks at a project whose next publication has to wait: annotators wait for
+each. Half of what is left until then, if that is more: they may begin to label faster."""
 
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
@@ -59,7 +59,7 @@ LOCK_WAIT = 120.0
 def refit(uid: str) -> None:
     """Bring a project to where it should be; any number of hints lead to one run."""
     desk = _desk()
-    desk.coalescer.serve(uid, _Run(desk, uid).work)
+    desk.coalescer.serve(uid, _Run(desk, uid).come)
 
 
 def pin(uid: str, version: int | None) -> None:
@@ -103,15 +103,19 @@ def resync(uid: str) -> None:
         run.work(lock)
 
 
+def promote(uid: str, version: int) -> None:
+    """Serve a version that the gate holds back."""
+    desk = _desk()
+    Gate(desk.store, uid).release(version)
+    desk.hint_now(uid)
+
+
 def tab(uid: str, kind: str) -> None:
     """Make a tab of ours in the project's Data Manager, or bring it up to date."""
     desk = _desk()
-    connection = Connection.load(desk.store, uid)
-    if connection is None or not connection.active:
-        return
-    with connect(desk.settings) as client:
-        if _find(client, connection):
-            put_tab(client.http, connection.project_id, make_tab(desk.store, uid, kind))
+    if desk.is_active(uid):
+        with connect(desk.settings) as client:
+            make_tab(client, desk.store, uid, kind)
 
 
 @cache
@@ -127,6 +131,14 @@ class _Run:
         self._redis = desk.redis
         self._uid = uid
 
+    def come(self, lock: Lock) -> None:
+        """Work, unless the last run found that what changed has to wait."""
+        rest = self._redis.pttl(self._key("rest")) / 1000
+        if rest > 0 and not self._desk.coalescer.forced(self._uid):
+            self._desk.coalescer.hint_later(self._uid, rest)
+        else:
+            self.work(lock)
+
     def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
         force = self._desk.coalescer.forced(self._uid)
@@ -139,18 +151,22 @@ class _Run:
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
             why = "asked for" if force else result.why
-            self._note(began, why=why, publication=result.published, timings=result.timings)
+            self._note(
+                began,
+                asked=bool(force),
+                why=why,
+                publication=result.published,
+                timings=result.timings,
+            )
         except LockLost:
             raise
         except (BackendError, ActiveLearningError) as error:
-            self._fail(str(error))
-            self._note(began, error=str(error))
+            self._fail(began, str(error))
             return
         except Exception:
             # A bug: running it again at once would not help, and the back-off sees to it later.
             logger.exception("project %s", self._uid)
-            self._fail(UNEXPECTED)
-            self._note(began, error=UNEXPECTED)
+            self._fail(began, "an unexpected error; the worker's log has it whole")
             return
         finally:
             self._redis.delete(self._key(STAGE))
@@ -173,23 +189,9 @@ class _Run:
         self._desk.coalescer.hint_later(self._uid, LOOK_EVERY)
         return None
 
-    @contextmanager
-    def held(self) -> Iterator[Lock]:
-        """Hold the project, waiting for a job that does.
-
-        Raises
-        ------
-        LockLost
-            If that takes longer than two minutes.
-        """
-        give_up = time.monotonic() + LOCK_WAIT
-        while time.monotonic() < give_up:
-            with self._desk.coalescer.lock(self._uid) as lock:
-                if lock is not None:
-                    yield lock
-                    return
-            time.sleep(0.2)
-        raise LockLost(f"project {self._uid} was busy for {LOCK_WAIT:g} s; try again")
+    def held(self) -> AbstractContextManager[Lock]:
+        """Hold the project, waiting for a job that does; LockLost if that takes two minutes."""
+        return self._desk.coalescer.held(self._uid, LOCK_WAIT)
 
     def let_go(self, lock: Lock) -> None:
         """Disconnect the project while holding it."""
@@ -199,7 +201,7 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            project = _find(client, connection)
+            project = find_project(client, connection.uid)
             if project is not None:
                 adoption.disconnect(project)
                 shop.say(State.DISCONNECTED, "sampling and model version are what they were")
@@ -221,7 +223,7 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            if _find(client, connection) is not None:
+            if find_project(client, connection.uid) is not None:
                 adoption.mend_webhook()
         adoption.connection.but(contested_at=0.0).save(self._desk.store)
 
@@ -255,7 +257,8 @@ class _Run:
         """Keep what the job did, for people."""
         note_job(self._desk.store, self._uid, began, **facts)
 
-    def _fail(self, why: str) -> None:
+    def _fail(self, began: float, why: str) -> None:
+        self._note(began, error=why)
         failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
         logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
@@ -284,15 +287,9 @@ class _Run:
             # What was asked for still waits, and since then.
             self._redis.set(self._key("asked"), result.asked_at, nx=True, ex=3600)
             self._desk.coalescer.hint_later(self._uid, result.again_in)
+        if result.pause:
+            rest = min(result.pause, max(result.pause / 2, REST_LEAST))
+            self._redis.set(self._key("rest"), 1, px=max(int(1000 * rest), 1))
 
     def _key(self, name: str) -> str:
         return f"al:{self._uid}:{name}"
-
-
-def _find(client: LabelStudioClient, connection: Connection) -> Project | None:
-    """Return the project that was connected, None if it is gone or its id is another's now."""
-    try:
-        project = client.project(connection.project_id)
-    except NotFoundInLabelStudio:
-        return None
-    return project if project.uid == connection.uid else None

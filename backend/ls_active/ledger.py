@@ -102,7 +102,7 @@ class Ledger:
         return Ledger(self.versions, (job, *self.jobs)[:JOBS_KEPT])
 
 
-def note_job(store: Store, uid: str, began: float, **facts: Any) -> None:
+def note_job(store: Store, uid: str, began: float, *, asked: bool = False, **facts: Any) -> None:
     """Bring the ledger level, and add a job that ends now; whoever calls holds the project.
 
     One that found nothing to do is not worth a line.
@@ -111,6 +111,8 @@ def note_job(store: Store, uid: str, began: float, **facts: Any) -> None:
     ----------
     began : float
         Unix time.
+    asked : bool
+        Somebody asked for a new version.
     **facts
         Of the `JobLine`.
     """
@@ -120,9 +122,16 @@ def note_job(store: Store, uid: str, began: float, **facts: Any) -> None:
     if made or facts.get("publication") or facts.get("error"):
         now = time.time()
         seconds, version = round(now - began, 3), made[0] if made else 0
+        facts["why"] = _new_labels(after.versions) if made and not asked else facts.get("why", "")
         after = after.with_job(JobLine(now, seconds, version=version, **facts))
     if after != before:
         after.save(store, uid)
+
+
+def _new_labels(lines: Sequence[VersionLine]) -> str:
+    """Say what made a new version: labels that came, or were taken back or changed."""
+    more = lines[-1].labels - (lines[-2].labels if len(lines) > 1 else 0)
+    return f"{more} new label{'' if more == 1 else 's'}" if more > 0 else "labels changed"
 
 
 def thinned(lines: list[U]) -> list[U]:

@@ -121,7 +121,9 @@ class ProjectStatus:
     `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
     seconds by stage of the last refit. `heads` has, for each learned control: `control`, `tag`,
     `labels`, `useful`, and `chosen` and `audit`, the figures of the version. `pace` has of each
-    annotator of the last seven days a name, the labels, and labels per hour of work.
+    annotator of the last seven days a name, the labels, and labels per hour of work. `advice` says
+    whether labeling is worth going on with, see `active_learning.stopping`; empty before the first
+    figures.
     """
 
     uid: str
@@ -135,7 +137,6 @@ class ProjectStatus:
     tasks: int = 0
     labels: int = 0
     pace: tuple[tuple[str, int, float], ...] = ()
-    advice: Mapping[str, Any] = field(default_factory=dict)
     askable: int = 0
     skipped: int = 0
     version: int = 0
@@ -144,6 +145,7 @@ class ProjectStatus:
     strategy: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     heads: tuple[Mapping[str, Any], ...] = ()
+    advice: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     unreadable: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from active_learning.errors import InvalidInput
-from active_learning.evaluation import wilson
+from active_learning.evaluation import CALIBRATION_NEEDED, calibration_error, wilson
 from active_learning.outcomes import Figures
 from active_learning.types import UNLABELED, Bools, Floats, Ints, Labels
+
+AUDIT = "audit"
+"""The basis that is a uniform sample: only there is a figure an estimate for the pool."""
 
 RESAMPLES = 1000
 
@@ -35,7 +38,8 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
         There are no labels, or the shapes do not fit.
     """
     _check(len(y), proba, (len(y), len(classes)))
-    right = proba.argmax(axis=1) == y
+    said = proba.argmax(axis=1)
+    right = said == y
     of_truth = np.clip(proba[np.arange(len(y)), y], TINY, 1.0)
     low, high = wilson(int(right.sum()), len(y))
     counts = np.bincount(y, minlength=len(classes))
@@ -53,6 +57,13 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
             if counts[index]
         },
         support={name: int(counts[index]) for index, name in enumerate(classes)},
+        confusion=_confusion(y, said, classes),
+        calibration_error=(
+            calibration_error(proba.max(axis=1), right)
+            if basis == AUDIT and len(y) >= CALIBRATION_NEEDED
+            else None
+        ),
+        of_task=_of_task(basis, right),
     )
 
 
@@ -91,6 +102,7 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
             if truth[:, index].any()
         },
         support={name: int(truth[:, index].sum()) for index, name in enumerate(classes)},
+        of_task=_of_task(basis, overlap),
     )
 
 
@@ -116,6 +128,7 @@ def number_figures(basis: str, y: Floats, said: Floats) -> Figures:
         low=min(low, value),
         high=max(high, value),
         measure="R²",
+        of_task=_of_task(basis, -np.sqrt(error)),
     )
 
 
@@ -167,7 +180,21 @@ def sequence_figures(
             if (y == index + 1).any()
         },
         support={name: int((y == index + 1).sum()) for index, name in enumerate(classes)},
+        of_task=_of_task(basis, value),
     )
+
+
+def _confusion(y: Ints, said: Ints, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    pairs, counts = np.unique(np.stack([y, said]), axis=1, return_counts=True)
+    found: dict[str, dict[str, int]] = {}
+    for truth, answer, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        found.setdefault(classes[truth], {})[classes[answer]] = count
+    return found
+
+
+def _of_task(basis: str, values: Floats | Bools) -> tuple[float, ...]:
+    # Of all labels they would fill the records: only the audit's are compared task by task.
+    return tuple(np.asarray(values, dtype=np.float64).tolist()) if basis == AUDIT else ()
 
 
 def _f1(said: Bools, truth: Bools) -> Floats:

@@ -96,6 +96,8 @@ def _lines(status: ProjectStatus, connection: Connection | None) -> Iterator[tup
     for head in status.heads if status.version else ():
         label = "quality" if len(status.heads) == 1 else f"quality of {head['control']}"
         yield label, f"{audit(head['audit'])}; {chosen(head['chosen'])}"
+    if status.advice:
+        yield "advice", status.advice["sentence"]
     if status.timings:
         yield "last refit", _timings(status.timings)
     yield "told by", _mode(status.mode)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ls_active.dashboard.steering import Steering
 from ls_active.dashboard.views import ActionReply
 from ls_active.errors import BadRequest, NotConfirmed, NotFound
+from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
 from ls_active.loop.tabs import TABS
@@ -97,6 +98,13 @@ def _hold(store: Store, desk: Steering, wish: Wish) -> ActionReply:
     return ActionReply(f"{name} is being published", desk.ask("pin", wish.uid, wish.version))
 
 
+def _promote(store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if wish.version is None or wish.version not in Gate(store, wish.uid).held:
+        return ActionReply("the gate does not hold this version back: nothing to do")
+    name = version_name(wish.version)
+    return ActionReply(f"{name} is being published", desk.ask("promote", wish.uid, wish.version))
+
+
 def _release(store: Store, desk: Steering, wish: Wish) -> ActionReply:
     if ModelShelf(store, wish.uid).pinned is None:
         return ActionReply("no version is held: nothing to do")
@@ -130,6 +138,12 @@ ACTIONS: Mapping[str, Action] = {
         _hold,
         "Annotators get a queue ranked by this version, and newer ones are fitted but not served "
         "until you let the project go on.",
+    ),
+    "promote": Action(
+        "Serve this version all the same",
+        _promote,
+        "The gate found this version significantly worse than the one in force. Annotators get a "
+        "queue ranked by it.",
     ),
     "release": Action(
         "Go on with the newest version",

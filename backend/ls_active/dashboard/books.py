@@ -25,6 +25,7 @@ from ls_active.dashboard.views import (
 )
 from ls_active.errors import BackendError, NotFound, QueueDown
 from ls_active.ledger import Ledger, VersionLine
+from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
 from ls_active.loop.tabs import newest_evaluation
@@ -97,7 +98,7 @@ class Books:
         lines = Ledger.load(self.store, uid).versions
         kept = set(self.store.loadable(uid))
         pinned = ModelShelf(self.store, uid).pinned
-        held = self._held_back(uid)
+        held = Gate(self.store, uid).held
         newest = lines[-1].number if lines else 0
         return [
             VersionView(
@@ -107,7 +108,7 @@ class Books:
                 pinned=line.number == pinned,
                 kept=line.number in kept,
                 newest=line.number == newest,
-                gate=held.get(str(line.number), ""),
+                gate=held.get(line.number, ""),
             )
             for line in reversed(lines)
         ]
@@ -130,9 +131,6 @@ class Books:
             return ""
         found = [item["sentence"] for item in evaluation.get("comparisons") or () if item]
         return " ".join(found)
-
-    def _held_back(self, uid: str) -> Mapping[str, str]:
-        return (self.store.read(uid, "gate") or {}).get("held") or {}
 
     # Queue and suspects
 

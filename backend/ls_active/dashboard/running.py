@@ -10,6 +10,7 @@ from ls_active.engine.running import JobInHand
 _JOBS: Mapping[str, str] = {
     "refit": "looks for labels, learns, publishes",
     "pin": "changes the version in force",
+    "promote": "puts a version in force that was held back",
     "resync": "reads every task anew",
     "tab": "makes a tab in the Data Manager",
     "poll": "starts polling",

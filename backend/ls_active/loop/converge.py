@@ -16,7 +16,11 @@ from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
-from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.loop.appraisal import furthest
+from ls_active.loop.outcome import Outcome
+from ls_active.loop.refit import Refit
+from ls_active.loop.standing import state_of, tied_words
+from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
@@ -41,13 +45,15 @@ RECOUNT_AFTER = 10.0
 class Result:
     """What the caller must know.
 
-    How many tasks got annotations, in how many seconds something that waits for its turn is due,
-    which label config was read, since when somebody waits for this, and whether the project is
-    no longer ours; and which publication was made, and why.
+    How many tasks got annotations, in how many seconds to look again, for how many of them nothing
+    but a publication that waits for its turn is to be done, which label config was read, since when
+    somebody waits for this, whether the project is no longer ours, and which publication was made
+    and why.
     """
 
     annotated: int = 0
     again_in: float | None = None
+    pause: float = 0.0
     label_config: str = ""
     asked_at: float = 0.0
     left: bool = False
@@ -193,17 +199,20 @@ def _refit_with(
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
     facts["strategy"] = options.strategy if outcome.version else "cold start"
-    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
-    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
-    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
-    waits += [] if outcome.again_in is None else [outcome.again_in]
-    why = outcome.record["why"] if outcome.record and outcome.published else ""
+    facts["warnings"] = tuple(
+        filter(None, (complaint, tied_words(outcome.data.tied), outcome.gate))
+    )
+    shop.say(*state_of(outcome, needed=options.min_labels, contested=contested), **facts)
+    pause = outcome.again_in
+    waits = [] if pause is None else [pause]
+    waits += [] if outcome.report.complete else [RECOUNT_AFTER]
     return Result(
-        outcome.report.annotated,
-        min(waits, default=None),
-        project.label_config,
+        annotated=outcome.report.annotated,
+        again_in=min(waits, default=None),
+        pause=(pause or 0.0) * outcome.report.complete,
+        label_config=project.label_config,
         published=outcome.published,
-        why=why,
+        why=outcome.record["why"] if outcome.record and outcome.published else "",
     )
 
 
@@ -235,6 +244,7 @@ def _facts(
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
         "heads": _heads(plan, outcome),
+        "advice": furthest((outcome.evaluation or {}).get("advice", ())),
         "left_out": tuple(map(str, plan.left_out)),
         "unreadable": subject.mirror.errors(),
     }
@@ -244,7 +254,7 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
     """Return what is known of each control that is learned."""
     version = outcome.version
     nothing: Sequence[Any] = [None] * len(plan.heads)
-    audits = outcome.audits or nothing
+    audits = (outcome.evaluation or {}).get("audits", nothing)
     fitted = version.manifest["heads"] if version else [{}] * len(plan.heads)
     return tuple(
         {
@@ -259,33 +269,3 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
             plan.heads, outcome.data.pools, fitted, audits, strict=True
         )
     )
-
-
-def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
-    data = outcome.data
-    if contested:
-        return (
-            State.CONTESTED,
-            "somebody else set the project's model version or sampling; ours waits",
-            "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
-        )
-    if not len(data.pool.ids):
-        return State.WAITING, "the project has no tasks yet", "import some"
-    if outcome.version is None and outcome.pinned:
-        return (
-            State.WAITING,
-            f"al-{outcome.pinned} is pinned and does not answer today's label config",
-            "let the project go on: `ls-active rollback PROJECT --unpin`",
-        )
-    if outcome.version is None:
-        few = f"{data.labels} labels; the first model needs {needed}"
-        return (
-            State.WAITING,
-            data.lacking if data.labels >= needed else few,
-            "label the tasks of the queue: press Label All Tasks",
-        )
-    return State.READY, f"{data.askable} tasks wait for a label", ""
-
-
-def _tied(count: int) -> str:
-    return f"{count} tasks have annotators who disagree without a majority" if count else ""

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ls_active.errors import BadRequest
-from ls_active.label_studio.tabs import Tab
+from ls_active.label_studio.client import LabelStudioClient
+from ls_active.label_studio.tabs import Tab, put_tab
 from ls_active.store import Store
+from ls_active.workshop import find_project
 
 SUSPECTS_SHOWN = 50
 """Each is a filter row in Label Studio: more than these make its page slow."""
@@ -16,8 +18,8 @@ LOOKED_BACK = 20
 """Versions without an evaluation that are passed over: with a pin, none of the newer has one."""
 
 
-def make_tab(store: Store, uid: str, kind: str) -> Tab:
-    """Return a tab as the records of a project would have it now.
+def make_tab(client: LabelStudioClient, store: Store, uid: str, kind: str) -> None:
+    """Make a tab in a project, as its records would have it now, or bring it up to date.
 
     Raises
     ------
@@ -26,7 +28,9 @@ def make_tab(store: Store, uid: str, kind: str) -> Tab:
     """
     if kind not in TABS:
         raise BadRequest(f"a tab must be one of {', '.join(TABS)}, got {kind[:40]!r}")
-    return TABS[kind](store, uid)
+    project = find_project(client, uid)
+    if project is not None:
+        put_tab(client.http, project.id, TABS[kind](store, uid))
 
 
 def newest_evaluation(store: Store, uid: str) -> tuple[int, Mapping[str, Any]]:
