@@ -43,6 +43,9 @@ class Options(BaseModel):
     on_contested: Literal["restore", "leave"] = Field(
         "restore", description="When somebody else sets the project's model version."
     )
+    gate: Literal["off", "warn", "on"] = Field(
+        "warn", description="What to do about a version that is significantly worse; on: hold it."
+    )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
 
     @field_validator("strategy")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from active_learning.batch import diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
 from active_learning.judging import Round, judge, opine
-from active_learning.outcomes import AuditEstimate, Choice, Fit, Model, Queue
+from active_learning.outcomes import AuditEstimate, Choice, Fit, Model, Queue, Results
 from active_learning.protocols import QueryStrategy
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
@@ -69,7 +71,7 @@ def estimate_audit(
 
     The audit set is cut into ten folds by near-duplicate group; each is predicted by the head
     refitted on **all other labels**, those we chose included, which is the model in use less a
-    tenth of the audit. Below `needed` audit labels nothing is fitted.
+    tenth of the audit. Below `needed` audit labels there are no figures, only the results by task.
 
     Parameters
     ----------
@@ -77,10 +79,20 @@ def estimate_audit(
         Ids of tasks that wait for so long that they count as skipped.
     """
     rows, skipped = audit.audit_set(pool, held)
-    found = None
-    if len(rows) >= max(needed, 1):
+    found, results = None, Results()
+    if len(rows) >= min(audit.COMPARED, max(needed, 1)):
         found = learner_of(pool.kind).estimate(pool, rows, model=model, seed=seed)
-    return AuditEstimate(labels=len(rows), skipped=skipped, needed=needed, figures=found)
+    if found is not None:
+        judged = np.sort(rows)
+        truths = tuple(_checksum(pool, row) for row in judged.tolist())
+        results = Results(tuple(pool.ids[judged].tolist()), found.of_task, truths)
+        found = replace(found, of_task=()) if len(rows) >= needed else None
+    return AuditEstimate(len(rows), skipped, needed, found, results)
+
+
+def _checksum(pool: Pool, row: int) -> int:
+    label = pool.y[row] if pool.units is None else pool.y[pool.units.of(np.array([row]))[0]]
+    return crc32(np.ascontiguousarray(label).tobytes())
 
 
 def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices and the audit's books

@@ -27,6 +27,14 @@ class Figures:
         more than a class. Higher is better.
     baseline : float
         The same measure for an answer that looks at no task.
+    confusion : mapping of mapping
+        For classes that exclude each other: the right class, what was said instead or rightly, and
+        how often; pairs that never came are left out.
+    calibration_error : float or None
+        How far the confidence is off on average: see `evaluation.calibration_error`. Of a uniform
+        sample only, from `evaluation.CALIBRATION_NEEDED` labels on.
+    of_task : tuple of float
+        Of a uniform sample only: how good each answer was, in row order. Higher is better.
     """
 
     basis: str
@@ -39,6 +47,9 @@ class Figures:
     log_loss: float | None = None
     recall: Mapping[str, float] = field(default_factory=dict)
     support: Mapping[str, int] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    calibration_error: float | None = None
+    of_task: tuple[float, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -101,17 +112,38 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Results:
+    """How a version did on each audit task, so that another can be compared on the same ones.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        Task ids, ascending.
+    values : tuple of float
+        How good the answer was; higher is better. For a class: 1 right, 0 wrong.
+    truths : tuple of int
+        A checksum of the label: a task that was labelled anew since is not the same task.
+    """
+
+    ids: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    truths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class AuditEstimate:
     """The honest estimate of section "audit", or why there is none yet.
 
-    `figures` is None until `needed` audit labels exist. `labels` is |A|: the length of the longest
-    fully resolved prefix of the audit order, skips left out; `skipped` counts those.
+    `figures` is None until `needed` audit labels exist; `results` are there a little earlier.
+    `labels` is |A|: the length of the longest fully resolved prefix of the audit order, skips left
+    out; `skipped` counts those.
     """
 
     labels: int
     skipped: int
     needed: int
     figures: Figures | None
+    results: Results = Results()
 
 
 @dataclass(frozen=True)

@@ -1,108 +1,134 @@
-"""How good a model is on tasks whose answers are known, as one number."""
+"""Which labels are probably wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
-from sklearn.metrics import f1_score
 
-from active_learning.figures import class_figures, number_figures, sequence_figures, set_figures
-from active_learning.outcomes import Model
-from active_learning.types import UNLABELED, Floats, Kind, Pool
+from active_learning.errors import InvalidInput
+from active_learning.evaluation import same_question
+from active_learning.features import similarity
+from active_learning.types import Features, Floats, Ints
 
+MOST = 200
+"""Suspects worth listing: nobody reads more before the next version comes."""
 
-def measure_of(kind: Kind, *, macro: bool = False) -> str:
-    """Return what `quality` is called."""
-    single = "mean F1 of the classes" if macro else "accuracy"
-    return {
-        Kind.SINGLE: single,
-        Kind.MULTIPLE: "F1 of a task",
-        Kind.NUMBER: "R²",
-        Kind.SEQUENCE: "accuracy per unit",
-    }[kind]
+BLOCK = 512
+"""Rows compared with all others at once."""
 
 
-def quality(model: Model | None, taught: Pool, judged: Pool, *, macro: bool = False) -> float:
-    """Return how good the answers of a model are, in [0, 1].
+class Doubt(StrEnum):
+    """Why a label is suspect."""
+
+    MODEL = "model"
+    """A model that did not see it says otherwise, and is rarely wrong when it does."""
+    TWIN = "twin"
+    """All but the same task has another label: one of the two is wrong."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A label that may be wrong.
+
+    Attributes
+    ----------
+    row : int
+        Of the arrays it was found in.
+    given, suggested : int
+        Classes.
+    score : float
+        In [0, 1], higher = look at it first.
+    doubt : Doubt
+    twin : int or None
+        The row of the task that says otherwise.
+    """
+
+    row: int
+    given: int
+    suggested: int
+    score: float
+    doubt: Doubt
+    twin: int | None = None
+
+
+def suspects(
+    y: Ints, proba: Floats, X: Features | None = None, *, most: int = MOST
+) -> tuple[Suspect, ...]:
+    """Return the labels that are probably wrong, the most suspect first.
 
     Parameters
     ----------
-    model : Model or None
-        Without one, every answer is the most frequent one of `taught`, or the first class.
-    taught : Pool
-        What the model learned from.
-    judged : Pool
-        Tasks with labels; NaN where there are none.
-    macro : bool
-        For classes that exclude each other: the mean of their F1 in place of accuracy.
+    y : (n,)
+        Labels, as indices of classes.
+    proba : (n, k)
+        Probabilities by models that did not see these labels.
+    X : (n, d), optional
+        Rows of unit length: then twins with different labels are suspect as well.
 
-    Notes
-    -----
-    An R² below 0, worse than the mean of all answers, counts as 0.
+    Raises
+    ------
+    InvalidInput
+        The shapes do not fit.
     """
-    if not len(judged.ids):
-        return float("nan")
-    said = _usual(taught, judged) if model is None else _said(model, judged)
-    return _SCORES[judged.kind](judged, said, macro=macro)
+    found = {each.row: each for each in contradicted(y, proba)}
+    for each in [] if X is None else contradicting_twins(y, proba, X):
+        known = found.get(each.row)
+        # Whoever looks wants to see the other task, whatever else speaks against this one.
+        score = max(each.score, known.score) if known else each.score
+        found[each.row] = replace(each, score=score)
+    return tuple(sorted(found.values(), key=lambda each: (-each.score, each.row))[:most])
 
 
-def _said(model: Model, judged: Pool) -> Floats:
-    """Return probabilities, or numbers, as the figures of a kind take them."""
-    if judged.units is not None:
-        proba = model.predict(judged.units.X, judged.units.starts).questions
-    else:
-        opinion = model.predict(judged.X)
-        if judged.kind is Kind.NUMBER:
-            verdicts = opinion.verdicts(np.arange(len(judged.ids)))
-            return np.asarray([verdict.answer for verdict in verdicts], dtype=np.float64)
-        proba = opinion.questions
-    assert proba is not None  # noqa: S101 - only numbers have no questions
-    if judged.kind is Kind.MULTIPLE:
-        return np.asarray(proba[:, 1].reshape(len(judged.ids), -1))
-    return proba
+def contradicted(y: Ints, proba: Floats) -> list[Suspect]:
+    """Return the labels off the diagonal of the confident joint, the most suspect first.
+
+    A task counts as another class where its probability of that class is at least the average of
+    the tasks that have that label. The score is by how much that class is likelier than the label,
+    from 0.5, as likely, to 1.
+
+    References
+    ----------
+    Northcutt et al. (2021), Confident learning: estimating uncertainty in dataset labels. JAIR.
+    """
+    if proba.ndim != 2 or len(y) != len(proba):
+        raise InvalidInput(f"{len(y)} labels do not fit probabilities of shape {proba.shape}")
+    if not len(y):
+        return []
+    counts = np.bincount(y, minlength=proba.shape[1])
+    own = proba[np.arange(len(y)), y]
+    usual = np.bincount(y, own, minlength=proba.shape[1]) / np.maximum(counts, 1)
+    # Nothing is known of a class that has no label.
+    confident = np.where((proba >= usual) & (counts > 0), proba, -1.0)
+    said = confident.argmax(axis=1)
+    rows = np.flatnonzero((confident.max(axis=1) >= 0) & (said != y) & (proba.argmax(axis=1) != y))
+    scores = (1 + proba[rows, said[rows]] - own[rows]) / 2
+    order = np.argsort(-scores, kind="stable")
+    return [
+        Suspect(row, int(y[row]), int(said[row]), float(score), Doubt.MODEL)
+        for row, score in zip(rows[order].tolist(), scores[order].tolist(), strict=True)
+    ]
 
 
-def _usual(taught: Pool, judged: Pool) -> Floats:
-    """Return what `_said` would, of a model that gives everything the most frequent answer."""
-    rows, n = taught.labeled, len(judged.y)
-    if judged.kind is Kind.NUMBER:
-        return np.full(n, taught.y[rows].mean() if len(rows) else 0.0)
-    if judged.kind is Kind.MULTIPLE:
-        sets = taught.y[rows] if len(rows) else np.zeros((1, judged.y.shape[1]))
-        found, counts = np.unique(sets, axis=0, return_counts=True)
-        return np.repeat(found[[counts.argmax()]].astype(np.float64), n, axis=0)
-    known = taught.y[taught.y != UNLABELED]
-    width = len(judged.classes) + (judged.kind is Kind.SEQUENCE)
-    proba = np.zeros((n, width))
-    proba[:, np.bincount(known, minlength=1).argmax()] = 1.0
-    return proba
+def contradicting_twins(y: Ints, proba: Floats, X: Features) -> list[Suspect]:
+    """Return the labels that all but the same task contradicts.
 
-
-def _of_classes(judged: Pool, said: Floats, *, macro: bool) -> float:
-    if macro:
-        best = said.argmax(axis=1)
-        return float(f1_score(judged.y, best, average="macro", zero_division=0.0))
-    return class_figures("chosen", judged.y, said, judged.classes).value
-
-
-def _of_sets(judged: Pool, said: Floats, *, macro: bool) -> float:  # noqa: ARG001
-    return set_figures("chosen", judged.y, said, judged.classes).value
-
-
-def _of_numbers(judged: Pool, said: Floats, *, macro: bool) -> float:  # noqa: ARG001
-    return max(number_figures("chosen", judged.y, said).value, 0.0)
-
-
-def _of_units(judged: Pool, said: Floats, *, macro: bool) -> float:  # noqa: ARG001
-    assert judged.units is not None  # noqa: S101 - sequences have units
-    starts = judged.units.starts
-    return sequence_figures("chosen", judged.y, said, starts, judged.classes).value
-
-
-_SCORES: Mapping[Kind, Callable[..., float]] = {
-    Kind.SINGLE: _of_classes,
-    Kind.MULTIPLE: _of_sets,
-    Kind.NUMBER: _of_numbers,
-    Kind.SEQUENCE: _of_units,
-}
+    Of the two, the one that the model likes less is suspect, and at least as likely as not; of
+    several twins the closest counts.
+    """
+    closeness = same_question(X)
+    own = proba[np.arange(len(y)), y]
+    found = []
+    for start in range(0, len(y), BLOCK):
+        block = similarity(X[start : start + BLOCK], X)
+        block[y[start : start + BLOCK, None] == y[None, :]] = 0.0
+        twins = block.argmax(axis=1)
+        close = block[np.arange(len(twins)), twins] >= closeness
+        for place in np.flatnonzero(close).tolist():
+            row, twin = start + place, int(twins[place])
+            if own[row] < own[twin] or (own[row] == own[twin] and row < twin):
+                other = float(proba[row, y[twin]])
+                score = max(0.5, (1 + other - float(own[row])) / 2)
+                found.append(Suspect(row, int(y[row]), int(y[twin]), score, Doubt.TWIN, twin))
+    return found

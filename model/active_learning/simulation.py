@@ -11,9 +11,9 @@ import numpy as np
 from active_learning import loop
 from active_learning.audit import uniform_order
 from active_learning.errors import InvalidInput, NotEnoughLabels
+from active_learning.held_out import quality
 from active_learning.outcomes import Fit, Model
 from active_learning.protocols import QueryStrategy
-from active_learning.quality import quality
 from active_learning.types import UNLABELED, Ints, Kind, Pool, Reason, Serving, Units
 
 Clock: TypeAlias = Callable[[], float]

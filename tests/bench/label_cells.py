@@ -18,8 +18,8 @@ import numpy as np
 
 import active_learning
 from active_learning import loop, registry
+from active_learning.held_out import quality
 from active_learning.protocols import QueryStrategy
-from active_learning.quality import quality
 from active_learning.simulation import Asker, Setup, answered, at_random, part_of, simulate
 from tests.bench import label_peers, label_sets
 from tests.bench.data_sets import CACHE

@@ -12,7 +12,7 @@ import numpy as np
 from active_learning import NotEnoughLabels, Pool, Round, Setup, loop, registry, simulate
 from active_learning.curves import Arrival, Interval, area, labels_to, ratio
 from active_learning.errors import UnknownComponent
-from active_learning.quality import quality
+from active_learning.held_out import quality
 from active_learning.simulation import answered, at_random, part_of
 from active_learning.types import Ints
 from ls_active.errors import BadRequest

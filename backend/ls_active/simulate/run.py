@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from active_learning import Kind, Pool, Setup
-from active_learning.quality import measure_of
+from active_learning.held_out import measure_of
 from ls_active.console import terminal
 from ls_active.errors import BadRequest
 from ls_active.simulate import compare, report

@@ -12,9 +12,6 @@ from active_learning.ordering import in_order
 from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Floats
 
-ROOM = 2
-"""How many times as many tasks as wanted are put in order: near-duplicates are passed over."""
-
 
 class TypiClust:
     """Ask about a typical task of each theme that no answer covers yet, the largest theme first.
@@ -36,6 +33,5 @@ class TypiClust:
         check_proba(candidates.proba)
         everything = stacked([candidates.X, candidates.X_labeled])
         asked = np.arange(candidates.tasks, everything.shape[0])
-        wanted = ROOM * max(candidates.wanted, 1)
-        order = spread(everything, wanted, rng=candidates.rng, asked=asked)
+        order = spread(everything, max(candidates.wanted, 1), rng=candidates.rng, asked=asked)
         return in_order(order, candidates.rng.random(candidates.tasks))[candidates.task_of]

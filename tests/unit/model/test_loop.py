@@ -384,6 +384,7 @@ def learn(strategy: str, n_labels: int, seed: int) -> float:
     return float((model.predict_proba(X[left]).argmax(axis=1) == y[left]).mean())
 
 
+@pytest.mark.slow
 def test_learns_real_text_and_margin_beats_chance():
     margin = [learn("margin", 100, seed) for seed in range(2)]
     assert min(margin) > 0.8

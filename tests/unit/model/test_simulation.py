@@ -6,7 +6,7 @@ import pytest
 from active_learning import loop
 from active_learning.audit import audit_set, uniform_order
 from active_learning.errors import InvalidInput, UnknownComponent
-from active_learning.quality import measure_of, quality
+from active_learning.held_out import measure_of, quality
 from active_learning.registry import strategy_named
 from active_learning.simulation import Setup, answered, at_random, part_of, simulate
 from active_learning.types import UNLABELED, Kind, Pool
