@@ -39,7 +39,7 @@ FULL = "full"
 RANDOM, AUDITED = "random", "auto, with audit"
 
 HEADS = (
-    "calibration.py", "features.py", "learners", "quality.py", "scaling.py", "simulation.py",
+    "calibration.py", "features.py", "held_out.py", "learners", "scaling.py", "simulation.py",
 )  # fmt: skip
 QUEUE = (
     "audit.py",

@@ -11,6 +11,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -53,6 +54,8 @@ class Run:
         bar = progress.add_task(variant, total=len(jobs) * (len(names) + 1))
         for done in self._cells(jobs, tuple(names)):
             progress.update(bar, advance=1, description=f"{variant}: {done}")
+            if done.endswith(names[-1]) and not progress.console.is_terminal:
+                progress.console.print(f"{datetime.now(UTC):%H:%M:%S} {variant}: {done}")
         return Results.read(self._sets, variant, names, self._seeds)
 
     def _cells(self, jobs: Sequence[Job], names: tuple[str, ...]) -> Iterator[str]:

@@ -139,6 +139,7 @@ class TestCells:
 
     def test_a_second_run_reads_what_the_first_one_kept(self, tmp_path, monkeypatch):
         monkeypatch.setattr(label_cells, "CACHE", tmp_path)
+        monkeypatch.setattr(label_cells, "ROUNDS", 4)
         monkeypatch.setattr(label_sets, "truth_of", lambda data: whole())
         names = ("margin", label_cells.RANDOM)
         assert list(label_cells.run(REPORTED[0], "plain", 0, names)) == ["full", *names]
@@ -166,6 +167,7 @@ class TestReport:
 
     def test_everything_is_written(self, tmp_path, monkeypatch):
         monkeypatch.setattr(label_cells, "CACHE", tmp_path)
+        monkeypatch.setattr(label_cells, "ROUNDS", 4)
         monkeypatch.setattr(label_sets, "truth_of", lambda data: whole())
         names = ("auto", label_cells.RANDOM)
         for seed in range(2):
