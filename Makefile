@@ -41,7 +41,7 @@ bench-data: install ## Measure our default heads on real data of every kind, bes
 bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
 	python -m tests.bench.query
 
-bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (some 40 minutes)
+bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels
 
 lock: install ## Write the lock files anew; UPGRADE=--upgrade moves every pin to its newest version

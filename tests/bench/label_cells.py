@@ -25,10 +25,10 @@ from tests.bench import label_peers, label_sets
 from tests.bench.data_sets import CACHE
 from tests.bench.label_sets import LabelSet, Trial
 
-ROUNDS = 15
+ROUNDS = 12
 
 FEW, MANY = 10, 20
-"""Labels between two models: the latter from ten classes on. So the budget is 150 or 300."""
+"""Labels between two models: the latter from ten classes on. So 120 or 240 in all, twenty a class."""
 
 AUDIT = 0.1
 """The share of the arm that is the loop as it is delivered, its honest estimate included."""

@@ -2,7 +2,7 @@
 
 Same features, heads, cuts and first batches for all; ten seeds, compared in pairs. Every run is
 kept under ``~/.cache/ls-active/bench/labels``: a second call goes on where the first stopped, and
-makes anew only what the code has changed since. Some 40 minutes on one core.
+makes anew only what the code has changed since. Some 45 minutes on one core.
 """
 
 from __future__ import annotations
