@@ -28,7 +28,7 @@ from tests.bench.label_sets import LabelSet, Trial
 ROUNDS = 12
 
 FEW, MANY = 10, 20
-"""Labels between two models: the latter from ten classes on. So 120 or 240 in all, twenty a class."""
+"""Labels between two models, the latter from ten classes on: twenty a class in all, or so."""
 
 AUDIT = 0.1
 """The share of the arm that is the loop as it is delivered, its honest estimate included."""
