@@ -87,7 +87,7 @@ def _embed(X: Features, rng: np.random.Generator) -> Floats:
 def _column_weights(X: Features) -> Floats:
     """Return the sum of squares of each column, shape ``(d,)``."""
     if is_sparse(X):
-        return np.bincount(X.indices, X.data**2, X.shape[1])
+        return np.asarray(np.bincount(X.indices, X.data**2, X.shape[1]), dtype=np.float64)
     return np.asarray(np.einsum("ij,ij->j", X, X), dtype=np.float64)
 
 
