@@ -29,12 +29,14 @@ def spread(X: Features, k: int, *, rng: np.random.Generator, asked: Ints | None 
 
     The rows are clustered into 4, 8, 16, … clusters. In each clustering the clusters that hold no
     question yet, largest first, give one of their rows, drawn from the half that is nearer to the
-    centroid, until there are as many questions as clusters. So the first four questions are the four largest themes, the next four
-    fill what they left out, and asking again later goes on where the answers stopped. The rule is
-    TypiClust's (largest uncovered cluster of |labelled| + batch); the nearer half stands for
-    the typical rows, which costs no neighbour search. On nine sets, accuracy over the first 60 labels was
-    3.6 points above that of a random start with the half, 3.1 with the one most central row, which
-    on tweets cost 4.3, where the half cost none: the most central of short texts say little.
+    centroid, until there are as many questions as clusters. So the first four questions are of the
+    four largest themes, the next four fill what they left out, and asking again later goes on where
+    the answers stopped. The rule is TypiClust's (largest uncovered cluster of |labelled| + batch);
+    the nearer half stands for the typical rows, which costs no neighbour search.
+
+    On nine sets, accuracy over the first 60 labels was 3.6 points above that of a random start with
+    the half, 3.1 with the one most central row. On tweets that cost 4.3 points, where the half cost
+    none: the most central of short texts say little.
 
     Parameters
     ----------
