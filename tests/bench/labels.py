@@ -36,7 +36,8 @@ HOW = (
     "`pip install --no-deps modAL-python small-text`"
 )
 
-Job = tuple[LabelSet, str, int]
+Job = tuple[str, str, int]
+"""The name of a set, since a loader cannot be sent to another process; a variant; a seed."""
 
 
 class Run:
@@ -50,7 +51,7 @@ class Run:
 
     def results(self, variant: str, names: Sequence[str], progress: Progress) -> Results:
         """Make what is missing of one variant, and read all of it."""
-        jobs = [(data, variant, seed) for seed in range(self._seeds) for data in self._sets]
+        jobs = [(data.name, variant, seed) for seed in range(self._seeds) for data in self._sets]
         bar = progress.add_task(variant, total=len(jobs) * (len(names) + 1))
         for done in self._cells(jobs, tuple(names)):
             progress.update(bar, advance=1, description=f"{variant}: {done}")
@@ -69,7 +70,8 @@ class Run:
 
 
 def _made(names: tuple[str, ...], job: Job) -> Iterator[str]:
-    data, variant, seed = job
+    name_of_set, variant, seed = job
+    data = next(each for each in REPORTED if each.name == name_of_set)
     # As in a worker: one core, and no threads that wait for each other.
     with threadpool_limits(1):
         for name in label_cells.run(data, variant, seed, names):
