@@ -7,7 +7,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from sklearn.metrics import f1_score
 
-from active_learning.figures import class_figures, number_figures, sequence_figures, set_figures
+from active_learning.figures import (
+    F1_OF_UNITS,
+    class_figures,
+    number_figures,
+    sequence_figures,
+    set_figures,
+)
 from active_learning.outcomes import Model
 from active_learning.types import UNLABELED, Floats, Kind, Pool
 
@@ -19,7 +25,7 @@ def measure_of(kind: Kind, *, macro: bool = False) -> str:
         Kind.SINGLE: single,
         Kind.MULTIPLE: "F1 of a task",
         Kind.NUMBER: "R²",
-        Kind.SEQUENCE: "accuracy per unit",
+        Kind.SEQUENCE: F1_OF_UNITS,
     }[kind]
 
 

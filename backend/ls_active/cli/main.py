@@ -122,22 +122,33 @@ def doctor(
         str | None, typer.Argument(help="Number or title; all that are known here without it.")
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; mends nothing.")] = False,
 ) -> None:
     """Check everything between Label Studio and us, both ways, and say what to do."""
+    from ls_active.cli import survey
     from ls_active.cli.doctor import run
 
-    raise typer.Exit(run(project, fix=fix))
+    if as_json and fix:
+        raise typer.BadParameter("--json mends nothing: leave out --fix")
+    raise typer.Exit(survey.run(project) if as_json else run(project, fix=fix))
 
 
 @app.command()
 def status(
     project: Annotated[str | None, typer.Argument(help="Number or title; all without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until Ctrl-C.")] = False,
 ) -> None:
     """Show where projects stand: labels, model, queue, quality, and what is wrong."""
     from ls_active.cli import commands
+    from ls_active.cli.watch import watch as go_on
 
-    commands.status(project, as_json=as_json)
+    if watch and as_json:
+        raise typer.BadParameter("say either --watch or --json")
+    if watch:
+        go_on(project)
+    else:
+        commands.status(project, as_json=as_json)
 
 
 @app.command()
