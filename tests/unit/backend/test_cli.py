@@ -320,7 +320,7 @@ class TestStatus:
             "al-7.9",
             "too few random labels (9/30)",
             "95 % on the 40 tasks we chose",
-            "advice         too early to say: 9 of 30 random labels",
+            "too early to say: 9 of 30 random labels",
             "0.8 s (sync 0.25, fit 0.50)",
             "asking every 5 s",
             "<Rating name='r'>",
