@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ls_active.errors import NotConfigured
-from ls_active.label_studio.client import LabelStudioClient
+from ls_active.errors import NotConfigured, NotFoundInLabelStudio
+from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.media import Media, MediaPolicy
 from ls_active.project import ProjectStatus, State
 from ls_active.secret import api_key
@@ -67,15 +67,33 @@ def connect(settings: Settings, *, timeout: float = 30.0, retries: int = 2) -> L
     return LabelStudioClient(settings.label_studio_url, key, timeout=timeout, retries=retries)
 
 
+def find_project(client: LabelStudioClient, uid: str) -> Project | None:
+    """Return the project that was connected, None if it is gone or its id is another's now."""
+    try:
+        project = client.project(int(uid.partition(".")[0]))
+    except NotFoundInLabelStudio:
+        return None
+    return project if project.uid == uid else None
+
+
+def _nobody(_stage: str, _share: float | None) -> None:
+    return
+
+
 @dataclass
 class Stopwatch:
-    """Seconds by stage, in the order the stages first began."""
+    """Seconds by stage, in the order the stages first began.
+
+    `tell` hears of every stage that begins, and of the share of a long one that is done.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    tell: Callable[[str, float | None], None] = _nobody
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the body to a stage."""
+        self.tell(name, None)
         start = time.perf_counter()
         try:
             yield
