@@ -30,12 +30,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             # SQLite under Label Studio is busy now and then; what fails twice is broken.
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-    for mark in ("slow", "long"):
-        if mark not in config.option.markexpr:
-            why = f"{mark}: runs with `-m {mark}`, or with `-m '{mark} or not {mark}'`"
-            for item in items:
-                if item.get_closest_marker(mark):
-                    item.add_marker(pytest.mark.skip(reason=why))
+    asked = config.option.markexpr
+    _skip(items, "long", unless="long" in asked)
+    _skip(items, "slow", unless="slow" in asked or "long" in asked)
+
+
+def _skip(items: list[pytest.Item], mark: str, *, unless: bool) -> None:
+    why = f"{mark}: runs with `-m {mark}`, or with `-m '{mark} or not {mark}'`"
+    for item in items:
+        if item.get_closest_marker(mark) and not unless:
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="session", autouse=True)
