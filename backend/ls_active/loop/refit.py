@@ -59,6 +59,7 @@ class Outcome:
     published: str = ""
     again_in: float | None = None
     pinned: int | None = None
+    unreadable: bool = False
     audits: list[Mapping[str, Any]] | None = None
 
 
@@ -117,8 +118,7 @@ class Refit:
         current = self._current()
         publish = self._need_publication(data, record, current)
         left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
-        waits = left > 0 and not (fit.urgent or publish.urgent)
-        if waits:
+        if left > 0 and not (fit.urgent or publish.urgent):
             self._prune(record)
             return self._outcome(data, current, record, report, left if fit or publish else None)
         if fit:
@@ -146,6 +146,7 @@ class Refit:
             report=report,
             again_in=again_in,
             pinned=self._shelf.pinned,
+            unreadable=self._shelf.current() is None,
             audits=self._shelf.audits(current) if current else None,
         )
 
@@ -296,3 +297,4 @@ class Refit:
             pruned = self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
         if pruned and len(stale) <= limit:
             self._mirror.set_note("stale", None)
+            self._shop.store.sweep(self._shop.uid)
