@@ -64,7 +64,7 @@ class Shop:
             "label_studio_url": self.wire.url,
             "label_studio_api_key": SecretStr(KEY),
         }
-        return JobDesk(self.rig.settings.model_copy(update=changes))
+        return JobDesk(self.rig.settings.model_copy(update=changes), patient=True)
 
     def keep_running(self) -> None:
         """Start what is not there, as the supervisor does."""
