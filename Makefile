@@ -3,7 +3,7 @@ VENV := $(or $(VIRTUAL_ENV),.venv)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: label-studio ## Run the tests, with a real Label Studio (minutes)
 
 test-slow: label-studio ## Run the tests that take longer
 	pytest -m slow
+
+test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
+	pytest -m long -s
 
 test-all: label-studio ## Run all tests
 	pytest -m "slow or not slow"
