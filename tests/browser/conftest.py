@@ -18,7 +18,10 @@ _QUIET = (
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Return Chromium; each page has a profile of its own, gone with it."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    path = next(found, None)
+    if path is None:
+        pytest.fail("no Chromium on the PATH: `apt-get install chromium`")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=path, args=[*_QUIET])
         yield running

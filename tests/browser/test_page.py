@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.labeling import choose, label_all, log_in, submit, task_shown, update
+from tests.browser.labeling import LabelingPage
 from tests.harness.case import Case
 from tests.harness.data import CLASSES, bbc
 from tests.harness.stack import serve
@@ -58,12 +58,11 @@ class TestAnAdmin:
         queue.goto(f"{stack.url}/projects/{case.uid}/queue")
         first = queue.get_by_role("heading", level=3).first
         before = first.inner_text()
-        annotator = open_page(quiet=True)
-        log_in(annotator, studio)
-        label_all(annotator, studio, case.id)
+        annotator = LabelingPage(open_page(quiet=True), studio)
+        annotator.label_all(case.id)
         for _ in range(12):
-            choose(annotator, case.truth[task_shown(annotator)])
-            submit(annotator)
+            annotator.choose(case.truth[annotator.task])
+            annotator.submit()
         case.wait_learned()
         expect(first).not_to_have_text(before, timeout=PATIENCE)
 
@@ -100,15 +99,14 @@ class TestAnAdmin:
         page.get_by_role("link", name=f"Roll back to al-{old}", exact=True).click()
         page.get_by_role("button", name="Yes").click()
         case.wait_until(lambda: case.in_force(old))
-        annotator = open_page(quiet=True)
-        log_in(annotator, studio)
-        label_all(annotator, studio, case.id)
+        annotator = LabelingPage(open_page(quiet=True), studio)
+        annotator.label_all(case.id)
         # The task that the annotator had open stays locked for them; the next is the queue's.
-        choose(annotator, case.truth[task_shown(annotator)])
-        submit(annotator)
+        annotator.choose(case.truth[annotator.task])
+        annotator.submit()
         done = case.said()
         head = [task for task in case.queue()["tasks"] if task not in done]
-        assert task_shown(annotator) in head[:2]
+        assert annotator.task in head[:2]
         page.goto(f"{stack.url}/projects/{case.uid}/versions")
         page.get_by_role("link", name="Go on with the newest").click()
         page.get_by_role("button", name="Yes").click()
@@ -130,12 +128,9 @@ class TestAnAdmin:
         page.get_by_role("button", name="Make the tab").click()
         case.wait_until(lambda: "Suspect labels" in tabs(case))
 
-        studio_page = open_page(quiet=True)
-        log_in(studio_page, studio)
         page.goto(f"{stack.url}/projects/{case.uid}/suspects")
-        studio_page.goto(str(link.get_attribute("href")))
-        choose(studio_page, case.truth[planted])
-        update(studio_page)
+        hands = LabelingPage(open_page(quiet=True), studio)
+        hands.correct(str(link.get_attribute("href")), case.truth[planted])
         case.wait_until(lambda: case.said()[planted] == case.truth[planted])
         case.wait_learned(120)
         expect(link).to_have_count(0, timeout=PATIENCE)

@@ -113,7 +113,8 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
     there = [i for i, v in enumerate(other) if v is not None]
     axes.plot(
         [x[i] for i in there], [other[i] for i in there],
-        color=theme.second, linestyle="--", linewidth=1.2, marker="s", markersize=3, label=_plain(chart.columns[4], 60),
+        color=theme.second, linestyle="--", linewidth=1.2, marker="s", markersize=3,
+        label=_plain(chart.columns[4], 60),
     )  # fmt: skip
     axes.set_xlabel(chart.columns[0])
     axes.set_ylim(min(0.0, *(v for v in (*low, *other) if v is not None), 0.0), 1.02)
