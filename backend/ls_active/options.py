@@ -20,7 +20,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: str = Field("margin", description="Query strategy that orders the queue.")
+    strategy: str = Field("auto", description="Query strategy that orders the queue.")
     prelabels: Literal["auto", "always", "never"] = Field(
         "auto", description="Show the model's answer to annotators; auto: once it is useful."
     )

@@ -25,6 +25,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
+from zipfile import BadZipFile
 
 import fsspec
 import numpy as np
@@ -137,7 +138,7 @@ class Store:
         NotFound
             If the version does not exist or its file was pruned.
         StoreError
-            If the file is not the one that the manifest describes.
+            If the file is not the one that the manifest describes, or holds no arrays.
         """
         manifest = self.manifest(uid, number)
         path = self._model(uid, number)
@@ -146,8 +147,11 @@ class Store:
             raise NotFound(f"the model file of version {number} was pruned; its record remains")
         if hashlib.sha256(raw).hexdigest() != manifest["sha256"]:
             raise StoreError(f"{path} is not the file its manifest describes: refusing to load it")
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        try:
+            with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (ValueError, EOFError, BadZipFile) as error:
+            raise StoreError(f"{path} holds no arrays: {error}") from error
 
     def loadable(self, uid: str) -> list[int]:
         """Return the numbers of versions whose model file is still there, ascending.

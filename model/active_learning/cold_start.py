@@ -16,7 +16,7 @@ COLUMNS = 2**15
 """Columns kept for the decomposition: those that carry most of the weight."""
 
 DIMENSIONS = 50
-"""Directions kept of sparse features."""
+"""Directions kept of sparse features, and of dense ones that are wider than twice as many."""
 
 MAX_CLUSTERS = 512
 """Beyond as many questions without a model, the order is random."""
@@ -71,16 +71,24 @@ def _sample(rows: Ints, asked: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _embed(X: Features, rng: np.random.Generator) -> Floats:
-    """Return dense rows of unit length, at most 50 wide for sparse features."""
-    if not is_sparse(X):
-        return X
-    heaviest = np.argsort(np.bincount(X.indices, X.data**2, X.shape[1]), kind="stable")[-COLUMNS:]
+    """Return dense rows of unit length: the columns in use where they are few, or directions."""
+    weights = _column_weights(X)
+    heaviest = np.argsort(weights, kind="stable")[-min(COLUMNS, int(np.count_nonzero(weights))) :]
     kept = X[:, np.sort(heaviest)]
+    if not is_sparse(kept) and kept.shape[1] <= 2 * DIMENSIONS:
+        return kept
     size = min(DIMENSIONS, *kept.shape)
     if not size:
         return np.zeros((X.shape[0], 1), dtype=np.float32)
     U, S, _ = randomized_svd(kept, size, n_iter=2, random_state=_seed(rng))
     return weigh(np.asarray(U * S, dtype=np.float32), np.ones(size, dtype=np.float32))
+
+
+def _column_weights(X: Features) -> Floats:
+    """Return the sum of squares of each column, shape ``(d,)``."""
+    if is_sparse(X):
+        return np.bincount(X.indices, X.data**2, X.shape[1])
+    return np.asarray(np.einsum("ij,ij->j", X, X), dtype=np.float64)
 
 
 def _nested(points: Floats, k: int, covered: Ints, rng: np.random.Generator) -> Ints:

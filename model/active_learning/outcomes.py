@@ -76,11 +76,14 @@ class Opinion:
         A distribution a question, rows sum to 1; None where an answer is a number.
     starts : (m + 1,) int64 or None
         Task ``i`` has the questions ``starts[i]`` to ``starts[i + 1] - 1``; None: one a task.
+    deviations : (m,) float or None
+        How far off a number may be, one standard deviation.
     """
 
     verdicts: Callable[[Ints], tuple[Verdict, ...]]
     questions: Floats | None
     starts: Ints | None = None
+    deviations: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +146,17 @@ class AuditEstimate:
     results: Results = Results()
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which strategy asks, and why: a clause that ends a sentence, empty where it was told to."""
+
+    strategy: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.strategy}, {self.why}" if self.why else self.strategy
+
+
 @dataclass(frozen=True, eq=False)
 class Queue:
     """The head of the annotation queue, first asked first.
@@ -159,6 +173,9 @@ class Queue:
         Why each task is where it is.
     verdicts : tuple of (tuple of Verdict), or None
         For each learned control, one verdict a task; None for a control without a model.
+    choices : tuple of Choice or None
+        For each learned control, what asks; None for a control without a model, unless none has
+        one.
     """
 
     ids: Ints
@@ -166,6 +183,12 @@ class Queue:
     scores: Floats
     reasons: tuple[Reason, ...]
     verdicts: tuple[tuple[Verdict, ...] | None, ...]
+    choices: tuple[Choice | None, ...] = ()
+
+    @property
+    def choice(self) -> Choice | None:
+        """What asks for the first control that has a model."""
+        return next(filter(None, self.choices), None)
 
 
 class Model(Protocol):

@@ -7,6 +7,7 @@ Whatever it changes in a project, it changes by asking the service that runs: se
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -195,3 +196,44 @@ def demo(
     from ls_active.demo.run import run
 
     raise typer.Exit(run(labels=labels, port=port, pace=pace, keep=keep))
+
+
+@app.command()
+def simulate(  # noqa: PLR0913, PLR0917 - one option each
+    data: Annotated[
+        Path,
+        typer.Argument(help="A .csv, .tsv or .jsonl file, or a folder with a folder a class."),
+    ],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to learn from, else guessed; may be repeated."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column that is to be learned, else guessed.")] = "",
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="Compared with random, else auto; may be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each cut anew.")] = 5,
+    labels: Annotated[
+        int | None, typer.Option(min=2, help="Labels given; else 200, or half of the data.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Labels between two models.")] = 10,
+    audit_share: Annotated[
+        float, typer.Option(min=0, max=1, help="As the option of a project; random has none.")
+    ] = 0.1,
+    macro: Annotated[
+        bool, typer.Option("--macro", help="Judge by the mean F1 of the classes, not by accuracy.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=30, help="Examples used, drawn at random.")] = 5_000,
+    out: Annotated[Path, typer.Option(help="Folder for curves.png and curves.csv.")] = Path(
+        "simulation"
+    ),
+) -> None:
+    """Replay the loop on data whose labels are known, and say what it would have saved."""
+    from ls_active.simulate.run import Choices, run
+
+    choices = Choices(
+        tuple(text or ()), label, tuple(strategy or ["auto"]), seeds, labels, batch, audit_share,
+        macro, limit, out,
+    )  # fmt: skip
+    run(data, choices)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -13,6 +11,7 @@ import httpx
 from ls_active.errors import NotFoundInLabelStudio
 from ls_active.label_studio.connections import LabelStudioConnections
 from ls_active.label_studio.http import LabelStudioHttp
+from ls_active.label_studio.project import Identity, Project
 from ls_active.label_studio.query import (
     ANNOTATION_FIELDS,
     Filter,
@@ -47,53 +46,6 @@ __all__ = [
 
 BULK_TIMEOUT = 300.0
 """Seconds for what Label Studio does row by row: deleting 10 000 predictions takes it 45 s."""
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project as Label Studio describes it.
-
-    ``model_version`` is empty where Label Studio says ``null``: both make it serve at random.
-    """
-
-    id: int
-    uid: str
-    title: str
-    label_config: str
-    model_version: str
-    sampling: str
-    skip_queue: str
-    maximum_annotations: int
-    overlap_cohort_percentage: int
-    show_overlap_first: bool
-    show_ground_truth_first: bool
-    show_collab_predictions: bool
-    task_number: int
-    total_annotations_number: int
-    skipped_annotations_number: int
-    ground_truth_number: int
-    total_predictions_number: int
-
-    @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Project:
-        """Read a project from Label Studio's answer."""
-        created = datetime.fromisoformat(body["created_at"])
-        known = {name: body[name] for name in cls.__dataclass_fields__ if name in body}
-        computed = {
-            # As Label Studio itself makes it for /setup and /predict.
-            "uid": f"{body['id']}.{int(created.timestamp())}",
-            "model_version": body["model_version"] or "",
-        }
-        return cls(**known | computed)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whom the key belongs to, and which Label Studio says so."""
-
-    user_id: int
-    email: str
-    version: str
 
 
 class LabelStudioClient(LabelStudioConnections):
@@ -143,19 +95,20 @@ class LabelStudioClient(LabelStudioConnections):
 
     def version(self) -> str:
         """Return the release of Label Studio; needs no key."""
-        return str(self.http.json("GET", "/api/version/")["release"])
+        return self.http.read(lambda said: str(said.json()["release"]), "GET", "/api/version/")
 
     def check(self) -> Identity:
         """Return whom the key belongs to, or raise what is wrong with address or key."""
         version = self.version()
-        user = self.http.json("GET", "/api/current-user/whoami")
-        return Identity(user["id"], user["email"], version)
+        return self.http.read(
+            lambda said: Identity.of(said.json(), version), "GET", "/api/current-user/whoami"
+        )
 
     # Projects
 
     def project(self, project_id: int) -> Project:
         """Return a project."""
-        return Project.of(self.http.json("GET", f"/api/projects/{project_id}"))
+        return self.http.read(Project.read, "GET", f"/api/projects/{project_id}")
 
     def projects(self) -> list[Project]:
         """Return every project that the key may see."""
@@ -180,7 +133,8 @@ class LabelStudioClient(LabelStudioConnections):
         that name, and empties it when ``show_collab_predictions`` is switched off without one.
         It answers us with the webhook PROJECT_UPDATED, too.
         """
-        return Project.of(self.http.json("PATCH", f"/api/projects/{project_id}", body=fields))
+        path = f"/api/projects/{project_id}"
+        return self.http.read(Project.read, "PATCH", path, body=fields)
 
     def delete_project(self, project_id: int) -> None:
         """Delete a project with all it holds."""
@@ -216,7 +170,8 @@ class LabelStudioClient(LabelStudioConnections):
 
         def fetch(last_id: int) -> Page:
             query = to_query([*filters, id_after(last_id)])
-            return Page.of(self.http.call("GET", "/api/tasks", params=params | {"query": query}))
+            page = params | {"query": query}
+            return self.http.read(Page.of, "GET", "/api/tasks", params=page)
 
         return TaskPages(fetch, after_id)
 
@@ -233,7 +188,7 @@ class LabelStudioClient(LabelStudioConnections):
             "page_size": 1,
             "query": to_query(filters),
         }
-        return Page.of(self.http.call("GET", "/api/tasks", params=params))
+        return self.http.read(Page.of, "GET", "/api/tasks", params=params)
 
     def count(self, project_id: int, *filters: Filter) -> int:
         """Return how many tasks match every filter."""
@@ -275,16 +230,18 @@ class LabelStudioClient(LabelStudioConnections):
             If a number is not finite.
         """
         path = f"/api/projects/{project_id}/import/predictions"
-        body = self.http.json("POST", path, body=predictions, timeout=BULK_TIMEOUT)
-        return int(body["created"])
+        return self.http.read(
+            lambda answer: int(answer.json()["created"]),
+            "POST", path, body=predictions, timeout=BULK_TIMEOUT,
+        )  # fmt: skip
 
     def prediction_counts(self, project_id: int) -> dict[str, int]:
         """Return how many predictions each model version has.
 
         The project's own ``model_version`` is listed even with none.
         """
-        body = self.http.json("GET", f"/api/projects/{project_id}/model-versions/")
-        return {str(version): int(count) for version, count in body.items()}
+        path = f"/api/projects/{project_id}/model-versions/"
+        return self.http.read(_counts, "GET", path)
 
     def delete_model_version(self, project_id: int, version: str) -> int:
         """Delete all predictions of a version and return how many; 0 for an unknown one.
@@ -295,5 +252,11 @@ class LabelStudioClient(LabelStudioConnections):
         """
         path = f"/api/projects/{project_id}/model-versions/"
         body = {"model_version": version}
-        answer = self.http.json("DELETE", path, body=body, timeout=BULK_TIMEOUT)
-        return int(answer["deleted_predictions"])
+        return self.http.read(
+            lambda answer: int(answer.json()["deleted_predictions"]),
+            "DELETE", path, body=body, timeout=BULK_TIMEOUT,
+        )  # fmt: skip
+
+
+def _counts(answer: httpx.Response) -> dict[str, int]:
+    return {str(version): int(count) for version, count in answer.json().items()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import httpx
+
 from ls_active.label_studio.http import LabelStudioHttp
 
 
@@ -15,7 +17,7 @@ class LabelStudioConnections:
 
     def webhooks(self, project_id: int) -> list[dict[str, Any]]:
         """Return the webhooks of a project."""
-        return list(self.http.json("GET", "/api/webhooks/", params={"project": project_id}))
+        return self.http.read(_rows, "GET", "/api/webhooks/", params={"project": project_id})
 
     def create_webhook(
         self,
@@ -50,7 +52,7 @@ class LabelStudioConnections:
 
         Label Studio calls /health and /setup of each of them, ours included, before it answers.
         """
-        return list(self.http.json("GET", "/api/ml", params={"project": project_id}))
+        return self.http.read(_rows, "GET", "/api/ml", params={"project": project_id})
 
     def connect_ml_backend(
         self,
@@ -81,3 +83,8 @@ class LabelStudioConnections:
         has deleted a project before (that switches the handler off): set it yourself.
         """
         self.http.json("DELETE", f"/api/ml/{backend_id}")
+
+
+def _rows(answer: httpx.Response) -> list[dict[str, Any]]:
+    # Everybody who asks for them goes by these two.
+    return [{**row, "id": int(row["id"]), "url": str(row["url"])} for row in answer.json()]

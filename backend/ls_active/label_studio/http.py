@@ -7,8 +7,9 @@ sending; the only private parts of the SDK that this project touches are in this
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import httpx
 from label_studio_sdk.client import LabelStudio
@@ -22,6 +23,8 @@ from ls_active.errors import (
     LabelStudioUnreachable,
     NotFoundInLabelStudio,
 )
+
+_JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 CONNECT_TIMEOUT = 5.0
 MESSAGE_LENGTH = 300
@@ -38,6 +41,12 @@ NOT_JSON_HINT = (
     "answered with something else than JSON; is Label Studio at this address, and is it the final"
     " one (redirects are not followed)?"
 )
+STRANGE_HINT = (
+    "answered with JSON that Label Studio does not send; is another service at this address, or a"
+    " release that nobody has tried?"
+)
+
+T = TypeVar("T")
 
 
 class LabelStudioHttp:
@@ -78,6 +87,7 @@ class LabelStudioHttp:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = _checked_url(url)
+        self._api_key = _checked_key(api_key)
         self._retries = retries
         self._pool = httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
@@ -89,7 +99,7 @@ class LabelStudioHttp:
                 # The SDK joins its token route to this as browsers do: without the slash the last
                 # part of a base path would be lost.
                 base_url=f"{self.url}/",
-                api_key=_checked_key(api_key),
+                api_key=self._api_key,
                 headers={"User-Agent": f"ls-active/{__version__}"},
                 httpx_client=self._pool,
             )
@@ -137,7 +147,9 @@ class LabelStudioHttp:
                 response = self._http.request(path, **request)
         except ApiError as error:
             status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
-            raise _failure(f"{where}: renewing the token", status, error.body) from error
+            raise _failure(
+                f"{where}: renewing the token", status, error.body, self._hide
+            ) from error
         except ValueError as error:
             # The SDK reads the answer of the token route as JSON, whatever came.
             raise LabelStudioUnreachable(
@@ -148,7 +160,7 @@ class LabelStudioHttp:
         except httpx.HTTPError as error:
             raise LabelStudioUnreachable(f"{where}: {type(error).__name__}: {error}") from error
         if not response.is_success:
-            raise _refusal(where, response)
+            raise _refusal(where, response, self._hide)
         return response
 
     def authorization(self) -> dict[str, str]:
@@ -164,7 +176,7 @@ class LabelStudioHttp:
             return {"Authorization": self._wrapper.get_headers()["Authorization"]}
         except ApiError as error:
             status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
-            raise _failure(where, status, error.body) from error
+            raise _failure(where, status, error.body, self._hide) from error
         except (httpx.HTTPError, ValueError) as error:
             raise LabelStudioUnreachable(f"{where}: {type(error).__name__}") from error
 
@@ -177,6 +189,19 @@ class LabelStudioHttp:
             return response.json()
         except ValueError as error:
             raise LabelStudioUnreachable(f"{method} {self.url}{path}: {NOT_JSON_HINT}") from error
+
+    def read(self, of: Callable[[httpx.Response], T], method: str, path: str, **options: Any) -> T:
+        """Return what `of` makes of the response of `call`; what it cannot read is no answer."""
+        response = self.call(method, path, **options)
+        try:
+            return of(response)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            hint = NOT_JSON_HINT if isinstance(error, json.JSONDecodeError) else STRANGE_HINT
+            raise LabelStudioUnreachable(f"{method} {self.url}{path}: {hint}") from error
+
+    def _hide(self, said: str) -> str:
+        """Mask our key, and what it is exchanged for, in words that are not ours."""
+        return _JWT.sub("***", said.replace(self._api_key, "***"))
 
     def _renew_token(self) -> bool:
         # The SDK judges the five minutes of an access token by our clock and without leeway, so a
@@ -222,7 +247,7 @@ def _encode(body: Any) -> dict[str, Any]:
     return {"content": content, "headers": {"Content-Type": "application/json"}}
 
 
-def _refusal(where: str, response: httpx.Response) -> LabelStudioError:
+def _refusal(where: str, response: httpx.Response, hide: Callable[[str], str]) -> LabelStudioError:
     if response.is_redirect:
         target = response.headers.get("location", "").partition("?")[0]
         return LabelStudioRejected(
@@ -234,12 +259,12 @@ def _refusal(where: str, response: httpx.Response) -> LabelStudioError:
         body = response.json()
     except ValueError:
         body = None
-    return _failure(where, response.status_code, body)
+    return _failure(where, response.status_code, body, hide)
 
 
-def _failure(where: str, status: int, body: Any) -> LabelStudioError:
+def _failure(where: str, status: int, body: Any, hide: Callable[[str], str]) -> LabelStudioError:
     """Return the error that an answer of `status` means to the person who must act."""
-    said = _server_message(body)
+    said = _server_message(body, hide)
     message = f"{where}: {status}{': ' if said else ''}{said}"
     if "reserved network address" in said:
         return LabelStudioRejected(f"{message}; {LOCAL_ADDRESS_HINT}", status)
@@ -256,9 +281,10 @@ def _failure(where: str, status: int, body: Any) -> LabelStudioError:
     return LabelStudioRejected(message, status)
 
 
-def _server_message(body: Any) -> str:
+def _server_message(body: Any, hide: Callable[[str], str]) -> str:
     if not isinstance(body, dict):
         return ""
     parts = [str(body[key]) for key in ("detail", "validation_errors") if body.get(key)]
-    text = ": ".join(parts)
+    # Hidden before it is cut: half a key is too much as well.
+    text = hide(": ".join(parts))
     return text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}…"

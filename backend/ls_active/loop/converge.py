@@ -19,7 +19,7 @@ from ls_active.loop.adoption import Adoption
 from ls_active.loop.appraisal import furthest
 from ls_active.loop.outcome import Outcome
 from ls_active.loop.refit import Refit
-from ls_active.loop.standing import state_of, tied_words
+from ls_active.loop.standing import state_of, strategy_words, tied_words
 from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
@@ -198,7 +198,7 @@ def _refit_with(
     if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
-    facts["strategy"] = options.strategy if outcome.version else "cold start"
+    facts["strategy"] = strategy_words(outcome, options.strategy)
     facts["warnings"] = tuple(
         filter(None, (complaint, tied_words(outcome.data.tied), outcome.gate))
     )

@@ -123,7 +123,14 @@ class ModelShelf:
             models = tuple(
                 _restored(place, head, arrays) for place, head in enumerate(manifest["heads"])
             )
-        except (NotFound, StoreError, ActiveLearningError, ValueError, KeyError) as error:
+        except (
+            NotFound,
+            StoreError,
+            ActiveLearningError,
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as error:
             logger.warning("project %s: version %d is not usable: %s", self._uid, number, error)
             return None
         return ModelVersion(number, models, manifest)

@@ -69,8 +69,6 @@ class Refit:
         self._publisher = Publisher(shop)
         self._appraisal = Appraisal(shop.store, shop.uid)
         self._gate = Gate(shop.store, shop.uid)
-        names = [head.name for head in subject.plan.heads]
-        self._since = asked_since(shop.store, shop.uid, names)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
@@ -126,6 +124,7 @@ class Refit:
     # What is there
 
     def _load(self) -> Dataset:
+        names = [head.name for head in self._subject.plan.heads]
         return dataset.load(
             self._mirror,
             self._subject.plan,
@@ -133,7 +132,7 @@ class Refit:
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
-            since=self._since,
+            since=asked_since(self._shop.store, self._shop.uid, names),
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
@@ -231,6 +230,8 @@ class Refit:
                     why=why,
                     last_id=self._mirror.last_id(),
                     labels=data.labels,
+                    strategy=self._options.strategy,
+                    asks=str(queue.choice),
                     provisional=False,
                 )
             except LabelStudioRejected:

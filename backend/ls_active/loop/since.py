@@ -21,12 +21,13 @@ def asked_since(store: Store, uid: str, names: Iterable[str]) -> Mapping[str, st
     Empty for those that were there when the project was first looked at: they are taken to have
     been there from its beginning.
     """
-    known = store.read(uid, DOCUMENT)
-    moment = "" if known is None else datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    document = store.read(uid, DOCUMENT)
+    known = {} if document is None else document["since"]
+    moment = "" if document is None else datetime.now(UTC).isoformat().replace("+00:00", "Z")
     # Only of today's names: one that comes back begins anew.
-    found = {name: str((known or {}).get(name, moment)) for name in names}
-    if found != known:
-        store.write(uid, DOCUMENT, found)
+    found = {name: str(known.get(name, moment)) for name in names}
+    if document is None or found != known:
+        store.write(uid, DOCUMENT, {"since": found})
     return found
 
 

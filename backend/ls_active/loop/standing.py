@@ -36,3 +36,12 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
 def tied_words(count: int) -> str:
     """Say that annotators disagree, if they do."""
     return f"{count} tasks have annotators who disagree without a majority" if count else ""
+
+
+def strategy_words(outcome: Outcome, told: str) -> str:
+    """Return the strategy told of, and what it left it to where the last publication says so."""
+    if not outcome.version:
+        return "cold start"
+    record = outcome.record or {}
+    asks = record.get("asks", told) if record.get("strategy") == told else told
+    return told if asks == told else f"{told}: {asks}"

@@ -302,7 +302,7 @@ class TestStatus:
             version=7,
             publication="al-7.9",
             pinned=7,
-            strategy="margin",
+            strategy="auto: margin, since it can",
             heads=(HEAD,),
             timings={"sync": 0.25, "fit": 0.5},
             left_out=("<Rating name='r'>: not learned",),
@@ -315,7 +315,7 @@ class TestStatus:
             "contested",
             "leave it to us",
             "40 of 2,000 tasks, 2 skips",
-            "al-7, held by rollback, strategy margin",
+            "al-7, held by rollback, strategy auto: margin, since it can",
             "al-7.9",
             "too few random labels (9/30)",
             "95 % on the 40 tasks we chose",
@@ -324,7 +324,7 @@ class TestStatus:
             "<Rating name='r'>",
             "3 tasks: empty text",
             "2 tasks are tied",
-            "Valid options: strategy=margin",
+            "Valid options: strategy=auto",
         ):
             assert said in text
 

@@ -293,6 +293,16 @@ class TestTheKey:
             LabelStudioClient(URL, key)
         assert not key.strip() or key not in str(caught.value)
 
+    @pytest.mark.parametrize("key", [KEY, token("refresh")])
+    @pytest.mark.parametrize("before", [0, 285])
+    def test_it_is_hidden_where_a_refusal_quotes_it(self, key, before):
+        said = "x" * before + f" who is {key}, who is {token('access')}?"
+        server = Server(httpx.Response(400, json={"detail": said}))
+        with connect(server, key=KEY) as client, pytest.raises(LabelStudioRejected) as caught:
+            client.version()
+        assert "***" in str(caught.value)
+        assert key[:8] not in str(caught.value)
+
     def test_it_opens_files_as_well(self):
         with connect(Server(httpx.Response(200))) as client:
             assert client.http.authorization() == {"Authorization": f"Token {KEY}"}
@@ -391,3 +401,32 @@ def _list_url() -> str:
         }
     )
     return str(httpx.URL(f"{URL}/api/tasks", params={"query": query, "page_size": 1}))
+
+
+@pytest.mark.parametrize("body", [[3], {}, "up", {"results": 3}, {"tasks": {}}], ids=repr)
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.check(),
+        lambda client: client.project(1),
+        lambda client: client.update_project(1, title="x"),
+        lambda client: client.count(1),
+        lambda client: list(client.tasks(1)),
+        lambda client: client.import_predictions(1, []),
+        lambda client: client.delete_model_version(1, "x"),
+    ],
+    ids=range(7),
+)
+def test_json_that_label_studio_does_not_send_is_no_answer(body, call):
+    server = Server(httpx.Response(200, json=body))
+    with connect(server) as client, pytest.raises(LabelStudioUnreachable, match="another service"):
+        call(client)
+
+
+@pytest.mark.parametrize("body", [[3], [{}], [{"id": 1}], {"detail": "no"}, 3], ids=repr)
+def test_rows_without_an_id_and_an_address_are_none(body):
+    server = Server(httpx.Response(200, json=body))
+    with connect(server) as client:
+        for call in (client.webhooks, client.ml_backends):
+            with pytest.raises(LabelStudioUnreachable, match="another service"):
+                call(1)

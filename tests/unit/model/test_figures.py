@@ -159,12 +159,12 @@ def test_units_by_hand():
     starts = np.array([0, 3, 3, 6])
     said = np.eye(3)[[0, 1, 1, 0, 2, 1]]
     found = sequence_figures("audit", y, said, starts, ("a", "b"))
-    # Two of three units of the first task, both known ones of the third; the second has none.
+    # Of the first task one a is right and one too many; of the third both known units are right.
     assert found.value == pytest.approx((2 / 3 + 1) / 2)
     assert (found.low, found.high) == wilson(2 / 3 + 1, 2)
-    assert (found.n, found.measure) == (2, "accuracy per unit")
-    # Always outside: two of three, none of two.
-    assert found.baseline == pytest.approx(1 / 3)
+    assert (found.n, found.measure) == (2, "F1 of units")
+    # Always outside, which is as frequent as a: nothing found of what has a class.
+    assert found.baseline == 0
     assert found.recall == {"a": 1, "b": 1}
     assert found.support == {"a": 2, "b": 1}
 
@@ -182,7 +182,9 @@ def test_units_of_one_task_agree_with_scikit_learn(counts, seed):
         return
     found = sequence_figures("chosen", y, proba, starts, ("a", "b"))
     each = [
-        metrics.accuracy_score(y[a:b], proba[a:b].argmax(axis=1))
+        metrics.f1_score(
+            y[a:b], proba[a:b].argmax(axis=1), labels=[1, 2], average="micro", zero_division=1.0
+        )
         for a, b in pairwise(starts)
         if b > a
     ]
@@ -190,6 +192,16 @@ def test_units_of_one_task_agree_with_scikit_learn(counts, seed):
     assert found.value == pytest.approx(np.mean(each))
     assert found.low <= found.value <= found.high
     assert 0 <= found.baseline <= 1
+
+
+def test_units_outside_of_everything_are_no_merit():
+    y = np.array([0, 0, 0, 1, 0, 0, 0])
+    starts = np.array([0, 4, 7])
+    nothing = sequence_figures("chosen", y, np.eye(2)[np.zeros(7, np.int64)], starts, ("a",))
+    # The task without any class is right all the same.
+    assert (nothing.value, nothing.baseline) == (0.5, 0.5)
+    everything = sequence_figures("chosen", y, np.eye(2)[y], starts, ("a",))
+    assert everything.value == 1
 
 
 def test_units_without_any_label():

@@ -1,0 +1,226 @@
+"""What somebody hostile may send to a door, write into a file, or put into the queue."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from pydantic import SecretStr
+
+from ls_active import jobs
+from ls_active.errors import BadRequest, NotFound, Unauthorized
+from ls_active.job_desk import JobDesk
+from ls_active.loop.models import ModelShelf
+from ls_active.secret import SECRET_HEADER
+from ls_active.service import Service
+from ls_active.web.app import create_app
+from ls_active.web.auth import Guard
+from tests.harness.quick import quick
+from tests.harness.rig import TEXTS, Rig, settings_in
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_project import CONFIG, UID
+from tests.http_fakes import make_settings, serve
+from tests.redis_fixture import fresh_valkey
+
+OUTSIDE = ("..", "../../1.2", "1.2/../../x", "/etc/1.2", "1.2\x00", "1.2\n", "%2e%2e/1.2", "1.-2")
+NAMES = [*OUTSIDE, "1" * 5000 + ".1", "\u0661.\u0662", "", 3, None, ["1.2"], {"1": "2"}]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture
+def desk(tmp_path, server, monkeypatch) -> Iterator[JobDesk]:
+    settings = settings_in(tmp_path / "data", redis_url=SecretStr(server))
+    made = JobDesk(settings, patient=True)
+    made.redis.flushall()
+    monkeypatch.setattr(jobs, "_desk", lambda: made)
+    yield made
+    made.redis.close()
+
+
+@pytest.fixture
+def client(desk: JobDesk) -> Iterator[httpx.Client]:
+    with serve(create_app(desk.settings, service=Service(desk.settings), jobs=desk)) as opened:
+        yield opened
+
+
+class TestNamesOfProjects:
+    @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+    def test_that_are_none_touch_no_file_and_no_key(self, client, desk, tmp_path, name):
+        setup = {"project": name, "schema": CONFIG}
+        assert client.post("/setup", json=setup).status_code == 400
+        predict = {"tasks": [], "project": name, "label_config": CONFIG}
+        expected = 200 if name is None else 400
+        assert client.post("/predict", json=predict).status_code == expected
+        event = {"action": "TASKS_CREATED", "project": {"id": name, "created_at": name}}
+        # A number is an id; nobody ever connected that one.
+        assert client.post("/webhook", json=event).status_code == (404 if name == 3 else 400)
+        assert desk.redis.keys() == []
+        assert [path.name for path in tmp_path.iterdir()] in ([], ["data"])
+        assert list((tmp_path / "data").rglob("*")) == []
+
+    @pytest.mark.parametrize("name", OUTSIDE)
+    @pytest.mark.parametrize(
+        "job",
+        [
+            jobs.refit,
+            jobs.mend,
+            jobs.disconnect,
+            lambda uid: jobs.pin(uid, 1),
+            lambda uid: jobs.poll(uid, "null"),
+        ],
+        ids=["refit", "mend", "disconnect", "pin", "poll"],
+    )
+    def test_in_a_planted_job_touch_no_file(self, desk, tmp_path, job, name):
+        with pytest.raises(BadRequest):
+            job(name)
+        assert list(tmp_path.rglob("*")) == []
+
+    @pytest.mark.parametrize("version", ["../../x", -1, 0, 10**30, None, 1.5, [1]])
+    def test_versions_that_are_none_are_not_pinned(self, desk, version):
+        if version is None:
+            jobs.pin(UID, version)
+        else:
+            with pytest.raises(NotFound, match="cannot be served"):
+                jobs.pin(UID, version)
+        assert desk.store.read(UID, "pin") is None
+
+
+class TestTamperedModels:
+    """Whoever can write into the data folder gets no code run, and no answer of theirs served."""
+
+    @pytest.fixture
+    def rig(self, tmp_path):
+        rig = Rig(tmp_path, SimulatedLabelStudio(TEXTS[:16]))
+        rig.connect()
+        rig.label(6)
+        rig.run()
+        return rig
+
+    @pytest.fixture
+    def model(self, tmp_path):
+        [path] = tmp_path.rglob("*.npz")
+        return path
+
+    def test_are_refused_before_they_are_opened(self, rig, model, monkeypatch, caplog):
+        arrays = dict(np.load(model))
+        opened: list[object] = []
+        monkeypatch.setattr(np, "load", lambda *args, **kwargs: opened.append(args))
+        for content in (_archive(arrays, extra=np.ones(1)), _pickled(), b"", b"PK\x05\x06"):
+            model.write_bytes(content)
+            with caplog.at_level(logging.WARNING):
+                assert ModelShelf(rig.store, UID).current() is None
+            assert "refusing to load it" in caplog.text
+            caplog.clear()
+        assert opened == []
+
+    def test_are_made_anew(self, rig, model):
+        model.write_bytes(_pickled())
+        rig.run()
+        assert rig.status.version == 2
+        assert rig.studio.serves_whole()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"sha256": None},
+            {"heads": None},
+            {"heads": 3},
+            {"heads": ["x"]},
+            {"heads": [{}]},
+            {"heads": [{"fitted": True, "kind": "os.system", "classes": ["a"]}]},
+            {"heads": [{"fitted": True, "kind": "single", "classes": None}]},
+            {"signature": None, "features": None},
+        ],
+        ids=range(8),
+    )
+    def test_and_their_records_are_refused_or_made_anew(self, rig, tmp_path, changes):
+        [path] = [p for p in tmp_path.rglob("000001.json") if p.parent.name == "versions"]
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        rig.run()
+        assert (rig.status.state, rig.status.version) == ("ready", 2)
+        assert rig.studio.serves_whole()
+
+    @pytest.mark.parametrize("kind", ["pickle", "nothing", "no archive", "torn archive"])
+    def test_are_refused_although_the_record_vouches_for_them(self, rig, model, tmp_path, kind):
+        content = {
+            "pickle": _pickled(),
+            "nothing": b"",
+            "no archive": b"PK\x03\x04 and then nothing",
+            "torn archive": model.read_bytes()[:-400],
+        }[kind]
+        model.write_bytes(content)
+        [path] = [p for p in tmp_path.rglob("000001.json") if p.parent.name == "versions"]
+        digest = hashlib.sha256(content).hexdigest()
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"sha256": digest}))
+        assert ModelShelf(rig.store, UID).current() is None
+
+
+class TestComparing:
+    """Secrets are compared by what takes as long whichever byte differs."""
+
+    @pytest.fixture
+    def compared(self, monkeypatch) -> list[tuple[bytes, bytes]]:
+        seen: list[tuple[bytes, bytes]] = []
+        compare = hmac.compare_digest
+
+        def watched(given: bytes, expected: bytes) -> bool:
+            seen.append((given, expected))
+            return compare(given, expected)
+
+        monkeypatch.setattr(hmac, "compare_digest", watched)
+        return seen
+
+    @pytest.mark.parametrize("given", [b"ann:p\xc3\xa4ss", b"ann:p\xe4ss", b"\xff\xfe", b"ann:p"])
+    def test_of_credentials_is_whole_whatever_was_given(self, compared, given):
+        guard = Guard(make_settings(Path(), basic_auth_user="ann", basic_auth_pass="päss"))
+        header = base64.b64encode(given).decode()
+        guard.admits({"authorization": f"Basic {header}"})
+        # Both spellings, also where the first one fitted.
+        assert compared == [(given, "ann:päss".encode()), (given, "ann:päss".encode("latin-1"))]
+
+    @pytest.mark.parametrize("given", ["x", "\xff\xe4", "right", "righ"])
+    def test_of_a_webhooks_secret_takes_any_header(self, compared, given):
+        guard = Guard(make_settings(Path()))
+        headers = {SECRET_HEADER.lower(): given}
+        if given == "right":
+            guard.check_webhook(headers, "right")
+        else:
+            with pytest.raises(Unauthorized):
+                guard.check_webhook(headers, "right")
+        assert compared == [(given.encode(), b"right")]
+
+
+def _archive(arrays: dict[str, Any], **more: Any) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, **more)
+    return buffer.getvalue()
+
+
+class _Bomb:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a pickle was opened",)
+
+
+def _pickled() -> bytes:
+    return _archive({"0.x": np.array([_Bomb()], dtype=object)})

@@ -1,0 +1,298 @@
+"""Whatever Label Studio does to any call of a run: said, waited out, and healed by itself.
+
+The real client talks to a Label Studio in memory over a real socket. At every moment annotators
+are served a whole queue of ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from ls_active import jobs
+from ls_active.job_desk import JobDesk
+from ls_active.jobs import RETRY_FIRST, RETRY_MOST
+from ls_active.label_studio import client as label_studio_client
+from ls_active.loop import adoption
+from ls_active.project import ProjectStatus, State
+from ls_active.store import Store
+from ls_active.workshop import connect
+from tests.harness.effects import Effects
+from tests.harness.quick import quick
+from tests.harness.rig import TEXTS, Rig
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_http import KEY, Trouble, Wire, on_a_socket
+from tests.harness.simulated_project import UID
+from tests.redis_fixture import fresh_valkey, wait_until
+
+BEFORE, LABELS = 6, 12
+PATIENCE = 0.4
+"""Seconds that the client waits for an answer here, instead of 30 and 300."""
+
+TROUBLES = {
+    "401, the token was rotated": Trouble(status=401, body=b'{"detail": "Invalid token."}'),
+    "403": Trouble(status=403),
+    "404": Trouble(status=404),
+    "429": Trouble(status=429),
+    "500": Trouble(status=500, body=b"<html>Server Error</html>"),
+    "502 of a proxy": Trouble(status=502, body=b""),
+    "a page instead of JSON": Trouble(status=200, body=b"<html>Sign in</html>"),
+    "JSON of something else": Trouble(status=200, body=b"[3]"),
+    "an empty object": Trouble(status=200, body=b"{}"),
+    "no answer in time": Trouble(delay=1.5 * PATIENCE),
+    "half an answer": Trouble(cut=True),
+    "done, and no answer": Trouble(lost=True),
+}
+CALLS = (
+    "GET /api/projects/1$",
+    "GET /api/tasks$",
+    "GET /api/projects/1/model-versions/$",
+    "POST /api/projects/1/import/predictions$",
+    "PATCH /api/projects/1$",
+)
+PRUNES = "DELETE /api/projects/1/model-versions/$"
+
+# The server's threads end when they notice that the client is gone.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
+        yield
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    with on_a_socket(SimulatedLabelStudio(TEXTS[:24])) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def start(wire, tmp_path_factory) -> tuple[Path, SimulatedLabelStudio]:
+    """A project with a model, and as many labels again that nobody has learned."""
+    rig = Rig(tmp_path_factory.mktemp("start"), wire.studio)
+    rig.connect()
+    rig.label(BEFORE)
+    rig.run()
+    rig.change(adopted_at=rig.connection.adopted_at - 3600)
+    rig.label(LABELS - BEFORE)
+    return Path(rig.settings.data_dir), wire.studio
+
+
+@pytest.fixture
+def rig(start, wire, server, tmp_path, monkeypatch) -> Iterator[Rig]:
+    folder, studio = start
+    shutil.copytree(folder, tmp_path / "data")
+    wire.studio, wire.troubles, wire.keys = copy.deepcopy(studio), [], {KEY}
+    wire.calls.clear()
+    rig = Rig(tmp_path / "data", wire.studio)
+    settings = rig.settings.model_copy(
+        update={
+            "redis_url": SecretStr(server),
+            "label_studio_url": wire.url,
+            "label_studio_api_key": SecretStr(KEY),
+        }
+    )
+    desk = JobDesk(settings, patient=True)
+    desk.redis.flushall()
+    monkeypatch.setattr(jobs, "_desk", lambda: desk)
+    monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=PATIENCE, retries=0))
+    monkeypatch.setattr(label_studio_client, "BULK_TIMEOUT", PATIENCE)
+    always_served(rig)
+    yield rig
+    desk.redis.close()
+
+
+def always_served(rig: Rig) -> None:
+    """Look at what annotators are served before and after everything that we do."""
+
+    def watch() -> None:
+        assert rig.studio.serves_whole(), f"serves {rig.studio.fields['model_version']!r}"
+
+    rig.studio.effect = Effects(watch=watch)
+
+
+def run_once(rig: Rig) -> float:
+    """Run the job, any pause over; return in how many seconds it is due again."""
+    plain = Store(rig.settings.data_dir)
+    status = ProjectStatus.load(plain, UID)
+    replace(status, timings={}).save(plain)
+    redis = jobs._desk().redis
+    redis.delete("al:due")
+    jobs.refit(UID)
+    assert rig.studio.serves_whole()
+    return float(redis.zscore("al:due", UID)) - time.time()
+
+
+def assert_healed(rig: Rig, labels: int = LABELS) -> None:
+    """What the next runs make of it, with nobody's help."""
+    for _ in range(4):
+        run_once(rig)
+        if rig.status.labels == labels and len(rig.studio.version_counts()) == 1:
+            break
+    assert (rig.status.state, rig.status.labels) == (State.READY, labels), rig.status
+    assert rig.record["name"] == rig.studio.fields["model_version"]
+    assert set(rig.studio.version_counts()) == {rig.record["name"]}
+    assert rig.store.manifest(UID, rig.store.versions(UID)[-1])["labels"] == labels
+    assert not jobs._desk().redis.exists(f"al:{UID}:failures")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("name", TROUBLES)
+def test_any_call_of_a_run(rig: Rig, wire: Wire, name: str, call: str) -> None:
+    wire.troubles = [replace(TROUBLES[name], where=call)]
+    due = run_once(rig)
+    status = rig.status
+    assert status.state in (State.FAILING, State.GONE), status
+    assert status.detail
+    assert "unexpected error" not in status.detail
+    if status.state == State.FAILING:
+        assert RETRY_FIRST - 2 < due <= RETRY_FIRST
+        assert "tried again" in status.remedy
+        assert run_once(rig) > RETRY_FIRST
+    wire.troubles = []
+    wait_until(lambda: not wire.busy)
+    assert_healed(rig)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TROUBLES)
+def test_pruning(rig: Rig, wire: Wire, name: str) -> None:
+    """The queue is in force already: what is left to do is done later."""
+    wire.troubles = [replace(TROUBLES[name], where=PRUNES, times=1)]
+    run_once(rig)
+    assert wire.calls["DELETE /api/projects/1/model-versions/"] >= 1
+    assert rig.studio.fields["model_version"].startswith("al-2.")
+    assert_healed(rig)
+
+
+def test_an_import_that_lands_when_nobody_waits_for_it_goes_with_the_next_queue(rig, wire):
+    late = Trouble("POST .*/import/predictions$", delay=2 * PATIENCE, times=1)
+    wire.troubles = [late]
+    run_once(rig)
+    assert rig.status.state == State.FAILING
+    run_once(rig)
+    assert rig.status.state == State.READY
+    wait_until(lambda: not wire.busy)
+    assert len(rig.studio.version_counts()) == 2
+    rig.label(1)
+    assert_healed(rig, LABELS + 1)
+
+
+def test_one_refusal_of_a_read_is_not_even_noticed(rig, wire, monkeypatch):
+    monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=PATIENCE, retries=1))
+    wire.troubles = [Trouble("GET /api/tasks$", status=500, times=1)]
+    run_once(rig)
+    assert rig.status.state == State.READY
+
+
+def test_a_rotated_key_says_what_to_do_and_never_asks_in_a_hurry(rig, wire):
+    wire.keys = {"another"}
+    waits = [run_once(rig) for _ in range(9)]
+    assert rig.status.state == State.FAILING
+    assert "personal access token" in rig.status.detail
+    assert [round(each) for each in waits] == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    assert RETRY_MOST - 5 < waits[-1] <= RETRY_MOST
+    wire.keys = {KEY}
+    assert_healed(rig)
+
+
+def test_a_deleted_project_is_said_and_a_hidden_one_comes_back(rig, wire):
+    rig.studio.gone = True
+    run_once(rig)
+    assert rig.status.state == State.GONE
+    assert "has no project 1" in rig.status.detail
+    rig.studio.gone = False
+    assert_healed(rig)
+
+
+class TestStoredWrongly:
+    """201 says nothing about what is there."""
+
+    @pytest.mark.parametrize("lost", [[1], [1, 1], [10]])
+    def test_fewer_than_were_sent(self, rig, lost):
+        rig.studio.faults.drop = list(lost)
+        run_once(rig)
+        assert rig.status.state == State.READY
+        assert_healed(rig)
+
+    def test_fewer_than_were_sent_for_a_long_time(self, rig):
+        rig.studio.faults.drop = [1] * 6
+        before = rig.studio.fields["model_version"]
+        for _ in range(2):
+            run_once(rig)
+            assert rig.status.state == State.FAILING
+            assert "sent 10 predictions, Label Studio holds 9" in rig.status.detail
+            assert rig.studio.fields["model_version"] == before
+        assert_healed(rig)
+
+    @pytest.mark.parametrize("times", [1, 2, 5])
+    def test_twice_after_a_retry_of_its_own(self, rig, times):
+        rig.studio.faults.twice = times
+        run_once(rig)
+        run_once(rig)
+        assert_healed(rig)
+
+    def test_a_task_is_deleted_in_the_middle(self, rig):
+        rig.studio.effect = Effects()  # The queue in force loses that task as well.
+        left = iter(sorted(rig.studio.rows.keys() - rig.labelled))
+        rig.studio.faults.during_import = [lambda: rig.studio.delete_task(next(left))] * 2
+        run_once(rig)
+        assert rig.status.state == State.READY
+        assert_healed(rig)
+
+
+class TestSomebodyElseSteersToo:
+    """A person changes the project at any moment of ours."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("moment", range(6))
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda studio: studio.fields.update(sampling="Sequential sampling"),
+            lambda studio: studio.fields.update(model_version="the model of somebody else"),
+            lambda studio: studio.fields.update(model_version=""),
+        ],
+        ids=["sampling", "another version", "no version"],
+    )
+    def test_between_any_two_effects(
+        self, rig, moment: int, change: Callable[[SimulatedLabelStudio], None], monkeypatch
+    ):
+        monkeypatch.setattr(adoption, "CONTEST_PAUSE", 0.0)
+        moments = iter(range(1000))
+
+        def interfere() -> None:
+            if next(moments) == moment:
+                change(rig.studio)
+
+        rig.studio.effect = Effects(watch=interfere)
+        monkeypatch.setattr(rig.studio, "serves_whole", lambda: True)
+        run_once(rig)
+        assert next(moments) > moment
+        monkeypatch.undo()
+        rig.change(contested_at=0.0)
+        self.settle(rig)
+
+    def settle(self, rig: Rig) -> None:
+        for _ in range(4):
+            rig.run()
+        assert (rig.status.state, rig.status.labels) == (State.READY, LABELS)
+        assert rig.studio.serves_whole()
+        assert rig.studio.fields["sampling"] == adoption.SAMPLING
+        assert rig.record["name"] == rig.studio.fields["model_version"]
