@@ -125,13 +125,13 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
 def _bars(axes: Any, chart: Chart, theme: Theme) -> None:
     """Draw the last column against the first, the first row on top."""
     rows = [row for row in chart.rows if row[-1] is not None]
-    names = [_plain(row[0]) for row in rows]
+    names, values = [_plain(row[0]) for row in rows], [float(row[-1] or 0) for row in rows]
     places = range(len(rows))
-    axes.barh(places, [row[-1] for row in rows], color=theme.first, height=0.65)
+    axes.barh(places, values, color=theme.first, height=0.65)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlabel(chart.columns[-1])
-    if all(row[-1] <= 1 for row in rows):
+    if all(value <= 1 for value in values):
         axes.set_xlim(0, 1)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
