@@ -72,7 +72,7 @@ def count(number: int, noun: str) -> str:
 
 def sentence(text: str) -> str:
     """Return a text as a sentence of its own."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
 
 
 def span(seconds: float) -> str:

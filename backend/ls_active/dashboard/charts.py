@@ -31,7 +31,7 @@ THEMES: Mapping[str, Theme] = {
     "dark": Theme("#e8eaf0", "#a7aebb", "#343a46", "#6cb6ff", "#f0a35e"),
 }
 
-SIZES: Mapping[str, tuple[float, float]] = {"wide": (7.2, 3.0), "narrow": (3.9, 2.9)}
+SIZES: Mapping[str, tuple[float, float]] = {"wide": (5.4, 2.6), "narrow": (3.9, 2.9)}
 """Inches, at 96 dots each."""
 
 LONGEST = 22
@@ -63,7 +63,7 @@ def _svg(chart: Chart, theme: Theme, inches: tuple[float, float]) -> bytes:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_settings(theme)):
-        figure = Figure(figsize=inches, dpi=96, layout="constrained")
+        figure = Figure(figsize=_fitting(chart, inches), dpi=96, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
@@ -71,6 +71,12 @@ def _svg(chart: Chart, theme: Theme, inches: tuple[float, float]) -> bytes:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()
+
+
+def _fitting(chart: Chart, inches: tuple[float, float]) -> tuple[float, float]:
+    """Return a size that grows and shrinks with the number of bars."""
+    wide, high = inches
+    return (wide, 0.9 + 0.3 * len(chart.rows)) if chart.kind == "bars" else (wide, high)
 
 
 def _settings(theme: Theme) -> Any:
@@ -102,12 +108,13 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
         )  # fmt: skip
         axes.plot(
             at, [value[i] for i in audited],
-            color=theme.first, marker="o", markersize=3.5, label=_plain(chart.columns[1], 60),
+            color=theme.first, marker="o", markersize=4, label=_plain(chart.columns[1], 60),
         )  # fmt: skip
     there = [i for i, v in enumerate(other) if v is not None]
     axes.plot(
         [x[i] for i in there], [other[i] for i in there],
-        color=theme.second, linestyle="--", linewidth=1.2, label=_plain(chart.columns[4], 60),
+        color=theme.second, linestyle="--", linewidth=1.2, marker="s", markersize=3,
+        label=_plain(chart.columns[4], 60),
     )  # fmt: skip
     axes.set_xlabel(chart.columns[0])
     axes.set_ylim(min(0.0, *(v for v in (*low, *other) if v is not None), 0.0), 1.02)
@@ -118,12 +125,14 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
 def _bars(axes: Any, chart: Chart, theme: Theme) -> None:
     """Draw the last column against the first, the first row on top."""
     rows = [row for row in chart.rows if row[-1] is not None]
-    names = [_plain(row[0]) for row in rows]
+    names, values = [_plain(row[0]) for row in rows], [float(row[-1] or 0) for row in rows]
     places = range(len(rows))
-    axes.barh(places, [row[-1] for row in rows], color=theme.first, height=0.65)
+    axes.barh(places, values, color=theme.first, height=0.65)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
     axes.set_xlabel(chart.columns[-1])
+    if all(value <= 1 for value in values):
+        axes.set_xlim(0, 1)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
 
@@ -135,7 +144,7 @@ def _lines(axes: Any, chart: Chart, theme: Theme) -> None:
         pairs = [(a, b) for a, b in zip(x, _column(chart, place), strict=True) if b is not None]
         if pairs:
             label = _plain(chart.columns[place], 60)
-            axes.plot(*zip(*pairs, strict=True), style, color=colour, label=label)
+            axes.plot(*zip(*pairs, strict=True), style, color=colour, marker=".", label=label)
     axes.set_xlabel(chart.columns[0])
     axes.set_ylim(0, 1.02)
     axes.grid(axis="y")

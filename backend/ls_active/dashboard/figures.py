@@ -52,9 +52,12 @@ def _learning(place: int, title: str, ledger: Ledger, head: Mapping[str, Any]) -
             rows.append((record["labels"], *figures))
     columns = ("labels", "on random tasks", "at least", "at most", ON_CHOSEN)
     note = "" if rows else "no version was tested yet: it takes a few labels of each class"
+    says = "How good each version is on tasks that its model did not learn from."
+    if any(row[1] is not None for row in rows):
+        says += " The band holds the true figure of all tasks 19 times in 20."
     return Chart(
         f"learning-{place}", _titled("Learning curve", title), "curve", columns, tuple(rows), note,
-        "How good each version is; the band holds the true figure 19 times in 20.",
+        says,
     )  # fmt: skip
 
 
@@ -92,8 +95,8 @@ def _confusion(name: str, title: str, counts: Mapping[str, Mapping[str, int]]) -
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (truth, *(row.get(said, 0) for said in answers)) for truth, row in counts.items()
     )
-    says = "Each row is what annotators said, each column what the model says."
-    return Chart(name, title, "matrix", ("annotators said", *answers), rows, says=says)
+    says = "Rows are what annotators said, columns what the model says."
+    return Chart(name, title, "matrix", ("labelled", *answers), rows, says=says)
 
 
 def _calibration(place: int, title: str, audit: Mapping[str, Any]) -> Chart:

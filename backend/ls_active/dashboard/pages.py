@@ -225,7 +225,7 @@ def _templates(prefix: str) -> jinja2.Environment:
 
 
 def _when(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(moment))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
 
 
 def _cell(value: Any) -> str:
