@@ -9,12 +9,13 @@ import pytest
 
 from active_learning.types import Pool
 from ls_active import label_config
+from ls_active.files import FORMAT
 from ls_active.inputs import Inputs
 from ls_active.loop.appraisal import Appraisal, furthest
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
 from ls_active.plan import make_plan
-from ls_active.store import FORMAT, Store
+from ls_active.store import Store
 from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
