@@ -19,9 +19,8 @@ BLOCK = 2_048
 class Bald:
     """Ask where models fitted on bootstrapped labels are each sure, and of different answers.
 
-    Doubt that all of them share is the question's own, and more labels would not settle it. With few
-    labels it asks about one corner again and again: on pen strokes of ten classes it stayed 18
-    points below a random order over the first 60.
+    Doubt that all of them share is the question's own, and more labels would not settle it. On pen
+    strokes of ten classes it stayed 18 points below a random order over the first 60 labels.
 
     Notes
     -----
