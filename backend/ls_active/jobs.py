@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -254,8 +254,9 @@ class _Run:
         self._redis.set(self._key(STAGE), words, ex=3600)
 
     def _note(self, began: float, **facts: Any) -> None:
-        """Keep what the job did, for people."""
-        note_job(self._desk.store, self._uid, began, **facts)
+        """Keep what the job did, for people; no room for that must not undo it."""
+        with suppress(StoreError):
+            note_job(self._desk.store, self._uid, began, **facts)
 
     def _fail(self, began: float, why: str) -> None:
         self._note(began, error=why)
