@@ -278,7 +278,9 @@ def _tick(
 
 
 def _is_on(queue: Queue, job_id: str) -> bool:
-    return job_id in queue.job_ids or job_id in queue.started_job_registry
+    # In the order in which a job passes them: one that moves meanwhile is seen all the same.
+    waiting = (*queue.job_ids, *queue.intermediate_queue.get_job_ids())
+    return job_id in waiting or job_id in queue.started_job_registry
 
 
 def worker_count(connection: redis.Redis) -> int:
