@@ -8,6 +8,8 @@
     │   ├── BadOptions                    422  unknown or wrong options; lists the valid ones
     │   └── NoWorkingKey                  422  a new connection, and no key that Label Studio takes
     ├── Unauthorized                      401  wrong or missing credentials at our own door
+    ├── Forbidden                         403  an action that none of our own pages asked for
+    ├── NotConfirmed                      409  a change of the annotators' queue without a yes
     ├── NotFound                          404  a project, version or route we do not have
     ├── PayloadTooLarge                   413  a body beyond the limit
     ├── Busy                              503  the predict queue is full; ask again
@@ -69,6 +71,20 @@ class Unauthorized(BackendError):
 
     status = 401
     code = "unauthorized"
+
+
+class Forbidden(BackendError):
+    """Raised when an action was asked for by something else than our own page."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotConfirmed(BackendError):
+    """Raised when what annotators are asked would change, and nobody said yes to that."""
+
+    status = 409
+    code = "not_confirmed"
 
 
 class NotFound(BackendError):

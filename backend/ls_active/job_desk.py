@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import cast
 
 import redis
@@ -18,6 +19,7 @@ from ls_active import label_config, options
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
+from ls_active.engine.running import JobInHand, jobs_in_hand
 from ls_active.errors import (
     BackendError,
     BadLabelConfig,
@@ -41,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 ADOPT_AFTER = 1.0
 """Seconds from /setup to adopting: Label Studio writes the backend's row only after it."""
+
+STAGE = "stage"
+"""Of a project's key: what its job does just now, as JSON."""
 
 PROBE_AFTER = 5.0
 """Seconds from a hint to a second look: bulk deletes are announced before they are stamped."""
@@ -107,7 +112,10 @@ class JobDesk:
             if event.action == Action.PROJECT_UPDATED and self._knows_config(event):
                 return False
             self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
-            self.hint_now(uid)
+            if event.action == Action.PROJECT_UPDATED:
+                self.hint_now(uid)
+            else:
+                self._hint(uid)
             self.coalescer.hint_later(uid, PROBE_AFTER)
         return True
 
@@ -118,10 +126,10 @@ class JobDesk:
             return self.hint_now(uid)
 
     def hint_now(self, uid: str) -> str:
-        """Ask for a run over a project; return its job's id."""
+        """Ask for a run over a project, also if it rests; return its job's id."""
         with _queue_errors():
-            self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
-            return self.coalescer.hint(uid)
+            self.redis.delete(f"al:{uid}:rest")
+            return self._hint(uid)
 
     def webhook_secret(self, uid: str) -> str:
         """Return what the project's webhook carries."""
@@ -169,6 +177,23 @@ class JobDesk:
         last = ((result and result.exc_string) or "").strip().rpartition("\n")[2]
         # What Python writes last is the error's type, a colon, and what it says.
         return last.partition(": ")[2] or last or "the job failed and does not say why"
+
+    def in_hand(self) -> list[JobInHand]:
+        """Return the jobs that run or wait, with what each does just now."""
+        with _queue_errors():
+            return [self._with_stage(job) for job in jobs_in_hand(self.queue)]
+
+    def _with_stage(self, job: JobInHand) -> JobInHand:
+        words = self.get(f"al:{job.uid}:{STAGE}") if job.started_at else None
+        if words is None:
+            return job
+        said = json.loads(words)
+        return replace(job, stage=said["stage"], share=said["share"])
+
+    def trains(self, uid: str) -> bool:
+        """Return whether a new version was asked for and is not made yet."""
+        with _queue_errors():
+            return self.coalescer.forced(uid) is not None
 
     def is_deaf(self, uid: str) -> bool:
         """Return whether annotations came lately that no webhook told us of."""
@@ -244,6 +269,10 @@ class JobDesk:
         """Return whether a project is connected now."""
         connection = Connection.load(self.store, uid)
         return connection is not None and connection.active
+
+    def _hint(self, uid: str) -> str:
+        self.redis.set(f"al:{uid}:asked", time.time(), nx=True, ex=3600)
+        return self.coalescer.hint(uid)
 
     def _enqueue_refit(self, uid: str, job_id: str) -> None:
         worker.enqueue(self.queue, "refit", uid, job_id=job_id)

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from active_learning.errors import ActiveLearningError
 from ls_active.engine.lock import Lock
-from ls_active.errors import BackendError, LockLost, NotFoundInLabelStudio, StoreError
-from ls_active.job_desk import JobDesk
-from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.errors import BackendError, LockLost, StoreError
+from ls_active.job_desk import STAGE, JobDesk
+from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
+from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
+from ls_active.loop.tabs import make_tab
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
 from ls_active.values import digest_of
-from ls_active.workshop import Workshop, connect
+from ls_active.workshop import Stopwatch, Workshop, connect, find_project
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +48,10 @@ LOOK_EVERY = 15
 """Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
 call /setup, and with two rows of ours each of them is news to the other."""
 
+REST_LEAST = 1.0
+"""Seconds between two looks at a project whose next publication has to wait: annotators wait for
+each. Half of what is left until then, if that is more: they may begin to label faster."""
+
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
 
@@ -52,7 +59,7 @@ LOCK_WAIT = 120.0
 def refit(uid: str) -> None:
     """Bring a project to where it should be; any number of hints lead to one run."""
     desk = _desk()
-    desk.coalescer.serve(uid, _Run(desk, uid).work)
+    desk.coalescer.serve(uid, _Run(desk, uid).come)
 
 
 def pin(uid: str, version: int | None) -> None:
@@ -88,6 +95,29 @@ def mend(uid: str) -> None:
         run.work(lock)
 
 
+def resync(uid: str) -> None:
+    """Read everything of a project anew, as if we had never seen it."""
+    run = _Run(_desk(), uid)
+    with run.held() as lock:
+        run.forget(lock)
+        run.work(lock)
+
+
+def promote(uid: str, version: int) -> None:
+    """Serve a version that the gate holds back."""
+    desk = _desk()
+    Gate(desk.store, uid).release(version)
+    desk.hint_now(uid)
+
+
+def tab(uid: str, kind: str) -> None:
+    """Make a tab of ours in the project's Data Manager, or bring it up to date."""
+    desk = _desk()
+    if desk.is_active(uid):
+        with connect(desk.settings) as client:
+            make_tab(client, desk.store, uid, kind)
+
+
 @cache
 def _desk() -> JobDesk:
     return JobDesk(get_settings(), patient=True)
@@ -101,6 +131,14 @@ class _Run:
         self._redis = desk.redis
         self._uid = uid
 
+    def come(self, lock: Lock) -> None:
+        """Work, unless the last run found that what changed has to wait."""
+        rest = self._redis.pttl(self._key("rest")) / 1000
+        if rest > 0 and not self._desk.coalescer.forced(self._uid):
+            self._desk.coalescer.hint_later(self._uid, rest)
+        else:
+            self.work(lock)
+
     def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
         force = self._desk.coalescer.forced(self._uid)
@@ -109,18 +147,29 @@ class _Run:
         if look and not known.active:
             own_url = look.partition(" ")[2]
             known.renewed(own_url=own_url, connected_at=time.time()).save(self._desk.store)
+        began = time.time()
         try:
             result = self._converge(lock, force=bool(force), look=bool(look))
+            why = "asked for" if force else result.why
+            self._note(
+                began,
+                asked=bool(force),
+                why=why,
+                publication=result.published,
+                timings=result.timings,
+            )
         except LockLost:
             raise
         except (BackendError, ActiveLearningError) as error:
-            self._fail(str(error))
+            self._fail(began, str(error))
             return
         except Exception:
             # A bug: running it again at once would not help, and the back-off sees to it later.
             logger.exception("project %s", self._uid)
-            self._fail("an unexpected error; the worker's log has it whole")
+            self._fail(began, "an unexpected error; the worker's log has it whole")
             return
+        finally:
+            self._redis.delete(self._key(STAGE))
         if force:
             self._desk.coalescer.clear_force(self._uid, force)
         self._redis.delete(self._key("failures"))
@@ -140,23 +189,9 @@ class _Run:
         self._desk.coalescer.hint_later(self._uid, LOOK_EVERY)
         return None
 
-    @contextmanager
-    def held(self) -> Iterator[Lock]:
-        """Hold the project, waiting for a job that does.
-
-        Raises
-        ------
-        LockLost
-            If that takes longer than two minutes.
-        """
-        give_up = time.monotonic() + LOCK_WAIT
-        while time.monotonic() < give_up:
-            with self._desk.coalescer.lock(self._uid) as lock:
-                if lock is not None:
-                    yield lock
-                    return
-            time.sleep(0.2)
-        raise LockLost(f"project {self._uid} was busy for {LOCK_WAIT:g} s; try again")
+    def held(self) -> AbstractContextManager[Lock]:
+        """Hold the project, waiting for a job that does; LockLost if that takes two minutes."""
+        return self._desk.coalescer.held(self._uid, LOCK_WAIT)
 
     def let_go(self, lock: Lock) -> None:
         """Disconnect the project while holding it."""
@@ -166,7 +201,7 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            project = _find(client, connection)
+            project = find_project(client, connection.uid)
             if project is not None:
                 adoption.disconnect(project)
                 shop.say(State.DISCONNECTED, "sampling and model version are what they were")
@@ -174,6 +209,11 @@ class _Run:
                 connection.but(active=False, adopted=False).save(self._desk.store)
                 shop.say(State.DISCONNECTED, "it is gone from Label Studio, with all that was ours")
         self._redis.delete(self._key("setup"), self._key("look"))
+
+    def forget(self, lock: Lock) -> None:
+        """Drop what this machine knows of the project's tasks, while holding it."""
+        lock.check()
+        shutil.rmtree(self._desk.settings.local_dir / "mirror" / self._uid, ignore_errors=True)
 
     def mend(self, lock: Lock) -> None:
         """Mend the webhook while holding the project; the run after it puts back the rest."""
@@ -183,7 +223,7 @@ class _Run:
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
             adoption = Adoption(shop, connection)
-            if _find(client, connection) is not None:
+            if find_project(client, connection.uid) is not None:
                 adoption.mend_webhook()
         adoption.connection.but(contested_at=0.0).save(self._desk.store)
 
@@ -200,13 +240,25 @@ class _Run:
                 client,
                 lock.check,
                 idle=lambda: coalescer.wanted(uid) == seen,
+                clock=Stopwatch(tell=self._tell),
             )
             if asked:
                 shop.clock.seconds["wait"] = round(max(time.time() - float(asked), 0.0), 4)
             result = converge(shop, force=force, look=look)
-            return replace(result, asked_at=float(asked or time.time()))
+            timings = dict(shop.clock.seconds)
+            return replace(result, asked_at=float(asked or time.time()), timings=timings)
 
-    def _fail(self, why: str) -> None:
+    def _tell(self, stage: str, share: float | None) -> None:
+        """Say on the page what is being done; a long stage says so again and again."""
+        words = json.dumps({"stage": stage, "share": share, "at": time.time()})
+        self._redis.set(self._key(STAGE), words, ex=3600)
+
+    def _note(self, began: float, **facts: Any) -> None:
+        """Keep what the job did, for people."""
+        note_job(self._desk.store, self._uid, began, **facts)
+
+    def _fail(self, began: float, why: str) -> None:
+        self._note(began, error=why)
         failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
         logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
@@ -238,15 +290,9 @@ class _Run:
             # What was asked for still waits, and since then.
             self._redis.set(self._key("asked"), result.asked_at, nx=True, ex=3600)
             self._desk.coalescer.hint_later(self._uid, result.again_in)
+        if result.pause:
+            rest = min(result.pause, max(result.pause / 2, REST_LEAST))
+            self._redis.set(self._key("rest"), 1, px=max(int(1000 * rest), 1))
 
     def _key(self, name: str) -> str:
         return f"al:{self._uid}:{name}"
-
-
-def _find(client: LabelStudioClient, connection: Connection) -> Project | None:
-    """Return the project that was connected, None if it is gone or its id is another's now."""
-    try:
-        project = client.project(connection.project_id)
-    except NotFoundInLabelStudio:
-        return None
-    return project if project.uid == connection.uid else None

@@ -63,6 +63,8 @@ class ControlTag:
         Its own, and the conditions of visibility that it inherits from the tags around it.
     dynamic : bool
         Its labels come from the task's data, or a `Repeater` multiplies it.
+    time_format : str
+        How the times of what it labels are written, as d3 has it; empty: they are numbers.
     """
 
     name: str
@@ -71,6 +73,7 @@ class ControlTag:
     labels: tuple[str, ...]
     attributes: Mapping[str, str] = column(hash=False)
     dynamic: bool = False
+    time_format: str = ""
     paths: tuple[tuple[str, ...], ...] = ()
 
     def attribute(self, name: str) -> str:
@@ -141,7 +144,7 @@ def parse(xml: str) -> LabelConfig:
     except Exception as error:  # noqa: BLE001 - it raises whatever its parser stumbles over
         raise BadLabelConfig(f"Label Studio's SDK cannot read the label config: {error}") from None
     objects = tuple(_object(tag, context) for tag in interface.objects or ())
-    controls = tuple(_control(tag, context) for tag in interface.controls or ())
+    controls = tuple(_control(tag, context, objects) for tag in interface.controls or ())
     _check_names(tree, controls, objects)
     digest = hashlib.sha256(xml.encode()).hexdigest()
     return LabelConfig(xml, digest, controls, objects, interface)
@@ -218,8 +221,11 @@ def _object(tag: Any, contexts: Mapping[str, _Context]) -> ObjectTag:
     )
 
 
-def _control(tag: Any, contexts: Mapping[str, _Context]) -> ControlTag:
+def _control(
+    tag: Any, contexts: Mapping[str, _Context], objects: tuple[ObjectTag, ...]
+) -> ControlTag:
     context = contexts[tag.name]
+    shown = [item for item in objects if item.name in tag.to_name and item.attribute("timeColumn")]
     return ControlTag(
         name=tag.name,
         tag=tag.tag,
@@ -227,6 +233,7 @@ def _control(tag: Any, contexts: Mapping[str, _Context]) -> ControlTag:
         labels=tuple(tag.labels or ()),
         attributes={**context.conditions, **tag.attr},
         dynamic=bool(tag.dynamic_value) or context.repeated,
+        time_format=next((item.attribute("timeFormat").strip() for item in shown), ""),
         paths=context.paths,
     )
 

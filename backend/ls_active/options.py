@@ -20,7 +20,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strategy: str = Field("margin", description="Query strategy that orders the queue.")
+    strategy: str = Field("auto", description="Query strategy that orders the queue.")
     prelabels: Literal["auto", "always", "never"] = Field(
         "auto", description="Show the model's answer to annotators; auto: once it is useful."
     )
@@ -32,10 +32,19 @@ class Options(BaseModel):
     min_interval: float = Field(
         5.0, ge=0, allow_inf_nan=False, description="Seconds between publications, at least."
     )
+    busy_share: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Share of its time that publishing may keep Label Studio busy.",
+    )
     head_size: int = Field(100, ge=1, le=5000, description="Tasks in the queue's head, at least.")
     keep_models: int = Field(20, ge=1, description="Model files kept; records are kept for ever.")
     on_contested: Literal["restore", "leave"] = Field(
         "restore", description="When somebody else sets the project's model version."
+    )
+    gate: Literal["off", "warn", "on"] = Field(
+        "warn", description="What to do about a version that is significantly worse; on: hold it."
     )
     seed: int = Field(0, ge=0, description="Seed of everything random.")
 

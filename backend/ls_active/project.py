@@ -120,7 +120,10 @@ class ProjectStatus:
 
     `since` is when `state` began, `updated_at` when this was written (Unix time); `timings` are
     seconds by stage of the last refit. `heads` has, for each learned control: `control`, `tag`,
-    `labels`, `useful`, and `chosen` and `audit`, the figures of the version.
+    `labels`, `useful`, and `chosen` and `audit`, the figures of the version. `pace` has of each
+    annotator of the last seven days a name, the labels, and labels per hour of work. `advice` says
+    whether labeling is worth going on with, see `active_learning.stopping`; empty before the first
+    figures.
     """
 
     uid: str
@@ -133,6 +136,7 @@ class ProjectStatus:
     mode: str = "webhook"
     tasks: int = 0
     labels: int = 0
+    pace: tuple[tuple[str, int, float], ...] = ()
     askable: int = 0
     skipped: int = 0
     version: int = 0
@@ -141,6 +145,7 @@ class ProjectStatus:
     strategy: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
     heads: tuple[Mapping[str, Any], ...] = ()
+    advice: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     unreadable: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 CACHED_MODELS = 8
 """Model versions kept in memory by a process, a few MB each."""
 
+FILE_SECONDS = 4.0
+"""For a file that /predict needs and nobody has read yet: an annotator waits for the answer."""
+
 VERSION_SECONDS = 1.0
 """How long a process believes what it read of the version in force."""
 
@@ -112,7 +115,8 @@ class Service:
         with self._lock:
             if self._opened is None:
                 with suppress(NotConfigured):
-                    self._opened = open_media(self._settings, connect(self._settings))
+                    client = connect(self._settings)
+                    self._opened = open_media(self._settings, client, most_seconds=FILE_SECONDS)
             return self._opened
 
     def _knows(self, uid: str) -> bool:

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ls_active.errors import NotConfigured
-from ls_active.label_studio.client import LabelStudioClient
+from ls_active.errors import NotConfigured, NotFoundInLabelStudio
+from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.media import Media, MediaPolicy
 from ls_active.project import ProjectStatus, State
 from ls_active.secret import api_key
@@ -17,8 +17,15 @@ from ls_active.settings import Settings
 from ls_active.store import Store
 
 
-def open_media(settings: Settings, client: LabelStudioClient) -> Media:
+def open_media(
+    settings: Settings, client: LabelStudioClient, *, most_seconds: float | None = None
+) -> Media:
     """Return what fetches files behind tasks, in the name of the client's key.
+
+    Parameters
+    ----------
+    most_seconds : float, optional
+        For a file, where somebody waits for it: MEDIA_SECONDS is what a job may spend.
 
     Raises
     ------
@@ -32,7 +39,7 @@ def open_media(settings: Settings, client: LabelStudioClient) -> Media:
             aliases=(settings.label_studio_host,) if settings.label_studio_host else (),
             private=settings.media_private,
             max_bytes=settings.media_max_mb * 2**20,
-            seconds=settings.media_seconds,
+            seconds=min(settings.media_seconds, most_seconds or settings.media_seconds),
             cache_bytes=settings.media_cache_mb * 2**20,
         )
     except ValueError as error:
@@ -60,15 +67,33 @@ def connect(settings: Settings, *, timeout: float = 30.0, retries: int = 2) -> L
     return LabelStudioClient(settings.label_studio_url, key, timeout=timeout, retries=retries)
 
 
+def find_project(client: LabelStudioClient, uid: str) -> Project | None:
+    """Return the project that was connected, None if it is gone or its id is another's now."""
+    try:
+        project = client.project(int(uid.partition(".")[0]))
+    except NotFoundInLabelStudio:
+        return None
+    return project if project.uid == uid else None
+
+
+def _nobody(_stage: str, _share: float | None) -> None:
+    return
+
+
 @dataclass
 class Stopwatch:
-    """Seconds by stage, in the order the stages first began."""
+    """Seconds by stage, in the order the stages first began.
+
+    `tell` hears of every stage that begins, and of the share of a long one that is done.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
+    tell: Callable[[str, float | None], None] = _nobody
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time of the body to a stage."""
+        self.tell(name, None)
         start = time.perf_counter()
         try:
             yield

@@ -29,6 +29,7 @@ from active_learning.registry import (
     strategy_named,
     unit_featurizer_of,
 )
+from active_learning.simulation import Round, Setup, simulate
 from active_learning.types import (
     OUTSIDE,
     UNLABELED,
@@ -63,7 +64,9 @@ __all__ = [
     "QueryStrategy",
     "Queue",
     "Reason",
+    "Round",
     "Serving",
+    "Setup",
     "UnitFeaturizer",
     "Units",
     "UnknownComponent",
@@ -78,6 +81,7 @@ __all__ = [
     "learner_of",
     "rank",
     "restore",
+    "simulate",
     "strategy_named",
     "uniform_order",
     "unit_featurizer_of",

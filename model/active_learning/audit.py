@@ -13,6 +13,9 @@ from active_learning.types import Bools, Ints, Pool
 NEEDED = 30
 """Audit labels before a figure is shown: its 95 % interval is then some 0.3 wide."""
 
+COMPARED = 10
+"""Audit labels from which versions are compared by task: six that got worse are significant."""
+
 ROUNDING = 1e-9
 """0.29 * 100 is 28.999999999999996 in floating point, and owes 29 tasks."""
 

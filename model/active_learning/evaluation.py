@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ EQUAL = 1 - 1e-5
 GROUP_BLOCK = 512
 """Rows compared with all others at once."""
 
+CALIBRATION_NEEDED = 100
+"""Labels of a uniform sample from which the calibration error is told: at 50, that of a perfectly
+calibrated model still looks like 0.05."""
+
 Z95 = 1.959963984540054
 """Two-sided 95 % quantile of the standard normal."""
 
@@ -55,6 +60,45 @@ def wilson(successes: float, n: int) -> tuple[float, float]:
     half = Z95 * np.sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / scale
     # The share itself is within, whatever rounding makes of the ends.
     return max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half)))
+
+
+def calibration_error(confidence: Floats, right: NDArray[Any]) -> float:
+    """Return how far confidence is from the share of right answers, on average over tasks.
+
+    The expected calibration error over as many bins of equal size as leave the share of right
+    answers ascending: fixed bins are too wide for many labels, and for few they measure noise.
+
+    Parameters
+    ----------
+    confidence : (n,)
+        In [0, 1], of each answer.
+    right : (n,)
+        Whether it was right.
+
+    Raises
+    ------
+    InvalidInput
+        There is nothing, or the lengths differ.
+
+    References
+    ----------
+    Roelofs et al. (2022), Mitigating bias in calibration error estimation. AISTATS.
+    """
+    n = len(confidence)
+    if n == 0 or len(right) != n:
+        raise InvalidInput(f"{n} confidences and {len(right)} answers make no calibration error")
+    order = np.argsort(confidence, kind="stable")
+    told, found = np.asarray(confidence)[order], np.asarray(right, dtype=np.float64)[order]
+    error = abs(float(told.mean() - found.mean()))
+    for bins in range(2, n + 1):
+        starts = np.arange(bins) * n // bins
+        sizes = np.diff(np.append(starts, n))
+        shares = np.add.reduceat(found, starts) / sizes
+        if np.any(np.diff(shares) < 0):
+            break
+        apart = np.abs(np.add.reduceat(told, starts) / sizes - shares)
+        error = float(apart @ sizes) / n
+    return error
 
 
 def same_question(X: Features) -> float:

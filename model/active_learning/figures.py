@@ -5,14 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from active_learning.errors import InvalidInput
-from active_learning.evaluation import wilson
+from active_learning.evaluation import CALIBRATION_NEEDED, calibration_error, wilson
 from active_learning.outcomes import Figures
-from active_learning.types import UNLABELED, Bools, Floats, Ints, Labels
+from active_learning.types import OUTSIDE, UNLABELED, Bools, Floats, Ints, Labels
+
+AUDIT = "audit"
+"""The basis that is a uniform sample: only there is a figure an estimate for the pool."""
 
 RESAMPLES = 1000
 
 WORST = -1e12
 """R² below this is as bad as this."""
+
+F1_OF_UNITS = "F1 of units"
 
 TINY = np.finfo(np.float64).tiny
 
@@ -35,7 +40,8 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
         There are no labels, or the shapes do not fit.
     """
     _check(len(y), proba, (len(y), len(classes)))
-    right = proba.argmax(axis=1) == y
+    said = proba.argmax(axis=1)
+    right = said == y
     of_truth = np.clip(proba[np.arange(len(y)), y], TINY, 1.0)
     low, high = wilson(int(right.sum()), len(y))
     counts = np.bincount(y, minlength=len(classes))
@@ -53,6 +59,13 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
             if counts[index]
         },
         support={name: int(counts[index]) for index, name in enumerate(classes)},
+        confusion=_confusion(y, said, classes),
+        calibration_error=(
+            calibration_error(proba.max(axis=1), right)
+            if basis == AUDIT and len(y) >= CALIBRATION_NEEDED
+            else None
+        ),
+        of_task=_of_task(basis, right),
     )
 
 
@@ -91,6 +104,7 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
             if truth[:, index].any()
         },
         support={name: int(truth[:, index].sum()) for index, name in enumerate(classes)},
+        of_task=_of_task(basis, overlap),
     )
 
 
@@ -116,6 +130,7 @@ def number_figures(basis: str, y: Floats, said: Floats) -> Figures:
         low=min(low, value),
         high=max(high, value),
         measure="R²",
+        of_task=_of_task(basis, -np.sqrt(error)),
     )
 
 
@@ -131,7 +146,11 @@ def _explained(error: Floats, variance: Floats, least: float) -> Floats:
 def sequence_figures(
     basis: str, y: Ints, proba: Floats, starts: Ints, classes: tuple[str, ...]
 ) -> Figures:
-    """Judge probabilities of units: the accuracy within a task, averaged over tasks.
+    """Judge probabilities of units: the mean F1 of a task, over its units that have a class.
+
+    Units outside of all classes are mostly many, and right without any model. Where nothing has a
+    class, and nothing is said to have one, a task is right. The baseline is the most frequent
+    answer for every unit.
 
     Parameters
     ----------
@@ -140,6 +159,11 @@ def sequence_figures(
     proba : (u, 1 + k)
     starts : (n + 1,)
         Where the units of each task start.
+
+    References
+    ----------
+    Sang & De Meulder (2003), Introduction to the CoNLL-2003 shared task. CoNLL. There, of spans;
+    here of units, as the chain answers.
     """
     _check(len(y), proba, (len(y), 1 + len(classes)))
     task = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -147,27 +171,46 @@ def sequence_figures(
     if not known.any():
         raise InvalidInput(f"none of {len(y)} units has a label")
     y, task, said = y[known], task[known], proba[known].argmax(axis=1)
-    right = said == y
-    usual = y == np.bincount(y).argmax()
-    tasks = np.unique(task)
-    units = np.bincount(task)[tasks]
-    value = np.bincount(task, right)[tasks] / units
-    low, high = wilson(float(value.sum()), len(tasks))
+    _, task = np.unique(task, return_inverse=True)
+    value = _f1_of_units(y, said, task)
+    usual = np.full(len(y), np.bincount(y).argmax())
+    low, high = wilson(float(value.sum()), len(value))
     return Figures(
         basis=basis,
-        n=len(tasks),
+        n=len(value),
         value=float(value.mean()),
         low=low,
         high=high,
-        measure="accuracy per unit",
-        baseline=float((np.bincount(task, usual)[tasks] / units).mean()),
+        measure=F1_OF_UNITS,
+        baseline=float(_f1_of_units(y, usual, task).mean()),
         recall={
-            name: float(right[y == index + 1].mean())
+            name: float((said == y)[y == index + 1].mean())
             for index, name in enumerate(classes)
             if (y == index + 1).any()
         },
         support={name: int((y == index + 1).sum()) for index, name in enumerate(classes)},
+        of_task=_of_task(basis, value),
     )
+
+
+def _f1_of_units(y: Ints, said: Ints, task: Ints) -> Floats:
+    """Return the F1 of each task, numbered from 0, over its units that have a class."""
+    both = np.bincount(task, (said == y) & (y != OUTSIDE))
+    sizes = np.bincount(task, (said != OUTSIDE).astype(np.int64) + (y != OUTSIDE))
+    return np.where(sizes == 0, 1.0, 2 * both / np.maximum(sizes, 1))
+
+
+def _confusion(y: Ints, said: Ints, classes: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    pairs, counts = np.unique(np.stack([y, said]), axis=1, return_counts=True)
+    found: dict[str, dict[str, int]] = {}
+    for truth, answer, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        found.setdefault(classes[truth], {})[classes[answer]] = count
+    return found
+
+
+def _of_task(basis: str, values: Floats | Bools) -> tuple[float, ...]:
+    # Of all labels they would fill the records: only the audit's are compared task by task.
+    return tuple(np.asarray(values, dtype=np.float64).tolist()) if basis == AUDIT else ()
 
 
 def _f1(said: Bools, truth: Bools) -> Floats:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from active_learning import audit
 from active_learning.batch import diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
-from active_learning.features import stacked, stored_values
-from active_learning.outcomes import AuditEstimate, Fit, Model, Opinion, Queue
+from active_learning.judging import Round, judge, opine
+from active_learning.outcomes import AuditEstimate, Choice, Fit, Model, Queue, Results
 from active_learning.protocols import QueryStrategy
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
-from active_learning.types import Candidates, Features, Floats, Ints, Kind, Pool, Reason, Serving
+from active_learning.types import Ints, Kind, Pool, Reason, Serving
+
+__all__ = ["estimate_audit", "fit", "opine", "rank", "restore"]
+
+COLD = Choice("typiclust", "since there is no model yet")
 
 
 def fit(pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:
@@ -67,7 +71,7 @@ def estimate_audit(
 
     The audit set is cut into ten folds by near-duplicate group; each is predicted by the head
     refitted on **all other labels**, those we chose included, which is the model in use less a
-    tenth of the audit. Below `needed` audit labels nothing is fitted.
+    tenth of the audit. Below `needed` audit labels there are no figures, only the results by task.
 
     Parameters
     ----------
@@ -75,10 +79,20 @@ def estimate_audit(
         Ids of tasks that wait for so long that they count as skipped.
     """
     rows, skipped = audit.audit_set(pool, held)
-    found = None
-    if len(rows) >= max(needed, 1):
+    found, results = None, Results()
+    if len(rows) >= min(audit.COMPARED, max(needed, 1)):
         found = learner_of(pool.kind).estimate(pool, rows, model=model, seed=seed)
-    return AuditEstimate(labels=len(rows), skipped=skipped, needed=needed, figures=found)
+    if found is not None:
+        judged = np.sort(rows)
+        truths = tuple(_checksum(pool, row) for row in judged.tolist())
+        results = Results(tuple(pool.ids[judged].tolist()), found.of_task, truths)
+        found = replace(found, of_task=()) if len(rows) >= needed else None
+    return AuditEstimate(len(rows), skipped, needed, found, results)
+
+
+def _checksum(pool: Pool, row: int) -> int:
+    label = pool.y[row] if pool.units is None else pool.y[pool.units.of(np.array([row]))[0]]
+    return crc32(np.ascontiguousarray(label).tobytes())
 
 
 def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices and the audit's books
@@ -129,7 +143,7 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
         round_, ranked = None, _spread(pool, waiting, k, rng)
     else:
         scorer = strategy_named(strategy) if isinstance(strategy, str) else strategy
-        round_ = _judge(pools, models, scorer, rng)
+        round_ = judge(pools, models, scorer, wanted=k, rng=rng)
         ranked = _best(round_, waiting, k, rng)
     rows, is_audit = audit.interleave(
         ranked,
@@ -149,90 +163,11 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
         scores=np.ones(len(rows)) if round_ is None else round_.scores[rows],
         reasons=(*reasons, *[Reason.SKIPPED] * len(given_back)),
         verdicts=tuple(None for _ in pools) if round_ is None else round_.verdicts(rows),
+        choices=tuple(COLD for _ in pools) if round_ is None else round_.choices,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Round:
-    """What models and a strategy say of the tasks that may be asked about.
-
-    `scores` has an entry a task of the pool, the opinions one an `asked` task.
-    """
-
-    asked: Ints
-    X: Features
-    X_labeled: Features
-    scores: Floats
-    opinions: tuple[Opinion | None, ...]
-
-    def verdicts(self, rows: Ints) -> tuple[Any, ...]:
-        places = np.searchsorted(self.asked, rows)
-        return tuple(o.verdicts(places) if o is not None else None for o in self.opinions)
-
-
-def _judge(
-    pools: Sequence[Pool],
-    models: Sequence[Model | None],
-    scorer: QueryStrategy,
-    rng: np.random.Generator,
-) -> _Round:
-    pool = pools[0]
-    asked = np.flatnonzero(pool.serving != Serving.NO)
-    # A task that waits for its second annotator is not a duplicate of itself.
-    done = np.unique(np.concatenate([each.labeled for each in pools]))
-    answered = done[pool.serving[done] == Serving.NO]
-    scaling = scaling_of(pool)
-    X, X_labeled = scaling.apply(pool.X[asked]), scaling.apply(pool.X[answered])
-    opinions = [
-        None if model is None else opine(model, each, asked)
-        for model, each in zip(models, pools, strict=True)
-    ]
-    columns = [
-        _score(opinion, X, X_labeled, scorer, rng) for opinion in opinions if opinion is not None
-    ]
-    own = columns[0] if len(columns) == 1 else np.mean([_ranks(c) for c in columns], axis=0)
-    scores = np.zeros(len(pool.ids))
-    # A row of zeros is the most uncertain of all, and its label would teach the model nothing.
-    scores[asked] = own * (stored_values(X) > 0)
-    return _Round(asked, X, X_labeled, scores, tuple(opinions))
-
-
-def opine(model: Model, pool: Pool, rows: Ints) -> Opinion:
-    """Return what a model says of some tasks of its pool."""
-    if pool.units is None:
-        return model.predict(pool.X[rows])
-    units, starts = pool.units.of(rows)
-    return model.predict(pool.units.X[units], starts)
-
-
-def _score(
-    opinion: Opinion,
-    X: Features,
-    X_labeled: Features,
-    scorer: QueryStrategy,
-    rng: np.random.Generator,
-) -> Floats:
-    if opinion.questions is None:
-        # Where answers are numbers, spreading over the pool is what no strategy reliably beats.
-        everything = stacked([X, X_labeled])
-        order = spread(
-            everything, X.shape[0], rng=rng, asked=np.arange(X.shape[0], everything.shape[0])
-        )
-        return 1.0 - np.argsort(order) / max(len(order), 1)
-    scores = scorer.score(Candidates(opinion.questions, X, X_labeled, rng))
-    if opinion.starts is None:
-        return scores
-    best = np.zeros(X.shape[0])
-    np.maximum.at(best, np.repeat(np.arange(X.shape[0]), np.diff(opinion.starts)), scores)
-    return best
-
-
-def _ranks(scores: Floats) -> Floats:
-    """Return the share of tasks that score no higher, ties alike, in (0, 1]."""
-    return np.asarray(rankdata(scores, method="max") / max(len(scores), 1))
-
-
-def _best(judged: _Round, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
+def _best(judged: Round, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
     head = diverse_head(
         judged.scores[waiting],
         judged.X[np.searchsorted(judged.asked, waiting)],
@@ -250,7 +185,7 @@ def _spread(pool: Pool, waiting: Ints, k: int, rng: np.random.Generator) -> Ints
     return rows[spread(scaling_of(pool).apply(pool.X[rows]), k, rng=rng, asked=asked)]
 
 
-def _given_back(pool: Pool, judged: _Round | None) -> Ints:
+def _given_back(pool: Pool, judged: Round | None) -> Ints:
     rows = np.flatnonzero(pool.serving == Serving.LAST)
     first = pool.u[rows] if judged is None else -judged.scores[rows]
     return rows[np.argsort(first, kind="stable")]

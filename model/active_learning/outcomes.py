@@ -27,6 +27,14 @@ class Figures:
         more than a class. Higher is better.
     baseline : float
         The same measure for an answer that looks at no task.
+    confusion : mapping of mapping
+        For classes that exclude each other: the right class, what was said instead or rightly, and
+        how often; pairs that never came are left out.
+    calibration_error : float or None
+        How far the confidence is off on average: see `evaluation.calibration_error`. Of a uniform
+        sample only, from `evaluation.CALIBRATION_NEEDED` labels on.
+    of_task : tuple of float
+        Of a uniform sample only: how good each answer was, in row order. Higher is better.
     """
 
     basis: str
@@ -39,6 +47,9 @@ class Figures:
     log_loss: float | None = None
     recall: Mapping[str, float] = field(default_factory=dict)
     support: Mapping[str, int] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    calibration_error: float | None = None
+    of_task: tuple[float, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -65,11 +76,14 @@ class Opinion:
         A distribution a question, rows sum to 1; None where an answer is a number.
     starts : (m + 1,) int64 or None
         Task ``i`` has the questions ``starts[i]`` to ``starts[i + 1] - 1``; None: one a task.
+    deviations : (m,) float or None
+        How far off a number may be, one standard deviation.
     """
 
     verdicts: Callable[[Ints], tuple[Verdict, ...]]
     questions: Floats | None
     starts: Ints | None = None
+    deviations: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,17 +112,49 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Results:
+    """How a version did on each audit task, so that another can be compared on the same ones.
+
+    Attributes
+    ----------
+    ids : tuple of int
+        Task ids, ascending.
+    values : tuple of float
+        How good the answer was; higher is better. For a class: 1 right, 0 wrong.
+    truths : tuple of int
+        A checksum of the label: a task that was labelled anew since is not the same task.
+    """
+
+    ids: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    truths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class AuditEstimate:
     """The honest estimate of section "audit", or why there is none yet.
 
-    `figures` is None until `needed` audit labels exist. `labels` is |A|: the length of the longest
-    fully resolved prefix of the audit order, skips left out; `skipped` counts those.
+    `figures` is None until `needed` audit labels exist; `results` are there a little earlier.
+    `labels` is |A|: the length of the longest fully resolved prefix of the audit order, skips left
+    out; `skipped` counts those.
     """
 
     labels: int
     skipped: int
     needed: int
     figures: Figures | None
+    results: Results = Results()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which strategy asks, and why: a clause that ends a sentence, empty where it was told to."""
+
+    strategy: str
+    why: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.strategy}, {self.why}" if self.why else self.strategy
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +173,9 @@ class Queue:
         Why each task is where it is.
     verdicts : tuple of (tuple of Verdict), or None
         For each learned control, one verdict a task; None for a control without a model.
+    choices : tuple of Choice or None
+        For each learned control, what asks; None for a control without a model, unless none has
+        one.
     """
 
     ids: Ints
@@ -134,6 +183,12 @@ class Queue:
     scores: Floats
     reasons: tuple[Reason, ...]
     verdicts: tuple[tuple[Verdict, ...] | None, ...]
+    choices: tuple[Choice | None, ...] = ()
+
+    @property
+    def choice(self) -> Choice | None:
+        """What asks for the first control that has a model."""
+        return next(filter(None, self.choices), None)
 
 
 class Model(Protocol):

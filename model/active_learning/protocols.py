@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
-from active_learning.outcomes import Figures, Fit, Model
+from active_learning.outcomes import Choice, Figures, Fit, Model
 from active_learning.types import Block, Candidates, Features, Floats, Ints, Kind, Pool
 
 
@@ -89,6 +89,10 @@ class Learner(Protocol):
         """
         ...
 
+    def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
+        """Return models like `model`, each fitted on bootstrapped labels; none for numbers."""
+        ...
+
     def restore(self, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> Model:
         """Rebuild a model from what its `to_arrays` returned.
 
@@ -106,5 +110,18 @@ class QueryStrategy(Protocol):
     name: ClassVar[str]
 
     def score(self, candidates: Candidates) -> Floats:
-        """Return ``(q,)`` acquisition scores in [0, 1], one a question."""
+        """Return ``(q,)`` acquisition scores in [0, 1], one a question.
+
+        A task stands where its best question does. A strategy that judges whole tasks gives all
+        questions of a task the same score.
+        """
+        ...
+
+
+@runtime_checkable
+class Chooser(QueryStrategy, Protocol):
+    """A strategy that leaves it to another one, by what it sees."""
+
+    def choose(self, candidates: Candidates) -> Choice:
+        """Return which, and why."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -178,16 +179,56 @@ class Candidates:
     ----------
     proba : (q, k) float
         A distribution a question, rows sum to 1. A task asks one question, or one a class
-        (`Kind.MULTIPLE`), or one a unit (`Kind.SEQUENCE`).
+        (`Kind.MULTIPLE`), or one a unit (`Kind.SEQUENCE`). Of a number (`Kind.NUMBER`), known and
+        not known: even odds where its standard deviation is largest, ``(1, 0)`` where there is
+        none.
     X : (m, d)
         Features of the candidate tasks, rows of unit length.
     X_labeled : (l, d)
-        Features of the labelled tasks, rows of unit length.
+        Features of the answered tasks, rows of unit length.
     rng : numpy.random.Generator
         The only source of randomness a strategy may use.
+    kind : Kind
+    starts : (m + 1,) int64 or None
+        Task ``i`` asks the questions ``starts[i]`` to ``starts[i + 1] - 1``; None: one a task.
+    y : array or None
+        The answers of `X_labeled`, see `Pool.y`, with `UNLABELED` where this control has none;
+        None of sequences.
+    wanted : int
+        How many tasks will be taken: an order need not go on for long after that.
+    committee : callable or None
+        ``committee(tasks)`` returns ``(c, q', k)``: what each of c models, fitted on bootstrapped
+        labels, says of the questions of some tasks (ascending places in `X`). They are fitted when
+        it is first called. None where there is none: of numbers, whose deviation is that of a
+        committee.
     """
 
     proba: Floats
     X: Features
     X_labeled: Features
     rng: np.random.Generator
+    kind: Kind = Kind.SINGLE
+    starts: Ints | None = None
+    y: Labels | None = None
+    wanted: int = 100
+    committee: Callable[[Ints], Floats] | None = None
+
+    @property
+    def tasks(self) -> int:
+        """How many tasks there are."""
+        return int(self.X.shape[0])
+
+    @cached_property
+    def task_of(self) -> Ints:
+        """The place of the task that asks each question, shape ``(q,)``."""
+        if self.starts is None:
+            return np.arange(self.tasks, dtype=np.int64)
+        return np.repeat(np.arange(self.tasks, dtype=np.int64), np.diff(self.starts))
+
+    def best(self, scores: Floats) -> Floats:
+        """Return the score of each task, ``(m,)``: that of its best question, 0 without any."""
+        if self.starts is None:
+            return scores
+        most = np.zeros(self.tasks)
+        np.maximum.at(most, self.task_of, scores)
+        return most

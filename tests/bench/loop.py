@@ -89,9 +89,8 @@ class Site:
     def settle(self, project: Project) -> None:
         """Wait until the next publication may come at once, and nothing is under way."""
         status = self.stack.status(project.uid)
-        refit = sum(spent for stage, spent in status.timings.items() if stage != "wait")
         record = self._record(project)
-        time.sleep(pause_left(record, Options(), now=time.time(), last_refit=refit) + 1.0)
+        time.sleep(pause_left(record, Options(), now=time.time(), timings=status.timings) + 1.0)
 
     def submit_one(self, project: Project) -> None:
         """Label the task that is served next."""

@@ -115,6 +115,14 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             ),
             STEPS,
         ),
+        Example(
+            view(
+                f'<TimeSeriesLabels name="c" toName="s">{LABELS}</TimeSeriesLabels>',
+                '<TimeSeries name="s" value="$series" valueType="json" timeColumn="time" '
+                'timeFormat="%Y-%m-%dT%H:%M:%S.%L"><Channel column="y"/></TimeSeries>',
+            ),
+            STEPS,
+        ),
     ),
 }
 """Learnable configs, by tag."""

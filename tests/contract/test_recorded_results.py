@@ -5,13 +5,18 @@ See ``tests/recorded/results/README.md``.
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from active_learning.outcomes import Verdict
+from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig, parse
+from ls_active.media import Media, MediaPolicy
+from ls_active.plan import make_plan
 
 RESULTS = Path(__file__).parents[1] / "recorded" / "results"
 OTHERS = {"predictions", "uploads"}
@@ -85,3 +90,29 @@ def test_spans_of_text_count_code_points(name: str) -> None:
         # The page writes line ends into `text` as two characters each, a backslash and an n.
         pictured = value["text"].replace("\\n", "\n").split()
         assert pictured == span.replace("\r\n", "\n\n").split()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("timeserieslabels")])
+def test_stretches_of_a_series_are_read_and_written_as_people_make_them(name: str) -> None:
+    recorded = load(name)
+    plan = make_plan(config_of(name))
+    [head] = plan.heads
+    assert head.units is not None
+    data = recorded["task_data"]
+    if "file" in recorded:
+        packed = base64.b64encode(recorded["file"].encode()).decode()
+        data = {"csv": f"data:text/csv;base64,{packed}"}
+    with Media("http://localhost:8080", dict, MediaPolicy(), None) as media:
+        [rows] = Inputs(plan, media).read([{"id": 1, "data": data}]).units[head.units]
+    assert rows is not None
+    answer = head.read(recorded["result"], rows.layout)
+    assert isinstance(answer, tuple)
+    said = [region["value"]["timeserieslabels"][0] for region in recorded["result"]]
+    assert set(filter(None, answer)) == set(said)
+    written = head.write(Verdict(answer, 1.0, (1.0,) * len(answer)), rows.layout)
+    assert problems(name, written) == []
+    assert head.read(written, rows.layout) == answer
+    for theirs, ours in zip(recorded["result"], written, strict=True):
+        if not theirs["value"]["instant"]:
+            assert ours["value"]["start"] == theirs["value"]["start"]
+            assert ours["value"]["end"] == theirs["value"]["end"]

@@ -21,7 +21,7 @@ class TestLeaving:
         case = make_case(texts=60, sampling="Sequential sampling")
         _predict_by_hand(case, "theirs")
         case.client.update_project(case.id, model_version="theirs")
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(4)
         case.wait_learned()
         case.stack.desk.ask("disconnect", case.uid)
@@ -33,14 +33,14 @@ class TestLeaving:
         assert case.predictions == {"theirs": 1}
         before = len(case.publications())
         case.label(2)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         assert len(case.publications()) > before
         case.wait_learned()
         assert case.project.sampling == "Uncertainty sampling"
 
     def test_a_backend_removed_in_label_studio_is_a_goodbye(self, make_case):
         case = make_case(texts=40)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.client.delete_ml_backend(case.backend)
         _remember(case, backends_seen_at=0.0)
         case.stack.desk.hint_now(case.uid)
@@ -50,8 +50,8 @@ class TestLeaving:
 class TestNeighbours:
     def test_two_projects_of_one_backend_stay_apart(self, make_case):
         here, there = make_case(texts=40), make_case(texts=50)
-        here.connect(min_interval=0)
-        there.connect(min_interval=0, strategy="entropy")
+        here.connect(min_interval=0, busy_share=1)
+        there.connect(min_interval=0, busy_share=1, strategy="entropy")
         here.label_both_ways(4)
         here.wait_learned()
         assert there.versions == []
@@ -60,7 +60,8 @@ class TestNeighbours:
         assert set(here.queue()["tasks"]) == set(here.truth) - set(here.said())
         assert set(there.queue()["tasks"]) == set(there.truth) - set(there.said())
         assert (here.status.labels, there.status.labels) == (4, 6)
-        assert (here.status.strategy, there.status.strategy) == ("margin", "entropy")
+        assert here.status.strategy.startswith("auto: ")
+        assert there.status.strategy == "entropy"
 
     def test_another_label_studio_with_the_same_ids_is_not_taken_for_ours(
         self, make_case, tmp_path
@@ -91,14 +92,14 @@ class TestNeighbours:
             serve(tmp_path / "service", old.url, old.api_key) as stack,
         ):
             before = Case.create(client, stack, "before", short_texts(40))
-            before.connect(min_interval=0)
+            before.connect(min_interval=0, busy_share=1)
             before.label_both_ways(4)
             before.wait_learned()
             old.stop()
             with label_studio(tmp_path / "new", port=old.port) as new, _owner(new) as again:
                 after = Case.create(again, stack, "after", short_texts(30, seed=1))
                 assert (after.id, *after.truth) == (before.id, *list(before.truth)[:30])
-                after.connect(min_interval=0)
+                after.connect(min_interval=0, busy_share=1)
                 assert (after.status.tasks, after.status.labels) == (30, 0)
                 after.label_both_ways(6)
                 after.wait_learned()
@@ -109,16 +110,16 @@ class TestNeighbours:
 class TestOptions:
     def test_bad_ones_keep_the_last_good_and_are_explained(self, make_case):
         case = make_case(texts=40)
-        case.connect(min_interval=0, strategy="entropy")
+        case.connect(min_interval=0, busy_share=1, strategy="entropy")
         case.label_both_ways(4)
         case.wait_learned()
         case.set_options({"strategy": "coin", "colour": "blue"})
         status = case.wait_for(lambda status: bool(status.warnings))
         [warning] = status.warnings
-        for part in ("'coin'", "'colour'", "Valid options: strategy=margin"):
+        for part in ("'coin'", "'colour'", "Valid options: strategy=auto"):
             assert part in warning
         assert status.strategy == "entropy"
-        case.set_options("strategy = least_confidence\nmin_interval = 0")
+        case.set_options("strategy = least_confidence\nmin_interval = 0\nbusy_share = 1")
         case.wait_for(lambda status: not status.warnings and status.strategy == "least_confidence")
 
     def test_a_new_connection_with_bad_ones_is_refused(self, make_case):
@@ -132,7 +133,7 @@ class TestOptions:
 class TestOthersSteering:
     def test_a_foreign_model_version_is_put_back_once(self, make_case):
         case = make_case(texts=40)
-        case.connect(min_interval=0, min_labels=1000)
+        case.connect(min_interval=0, busy_share=1, min_labels=1000)
         _predict_by_hand(case, "theirs")
         _settle(case)
         case.client.update_project(case.id, model_version="theirs")
@@ -144,7 +145,7 @@ class TestOthersSteering:
 
     def test_it_is_left_alone_where_that_was_asked_for(self, make_case):
         case = make_case(texts=40)
-        case.connect(min_interval=0, min_labels=1000, on_contested="leave")
+        case.connect(min_interval=0, busy_share=1, min_labels=1000, on_contested="leave")
         _settle(case)
         case.client.update_project(case.id, sampling="Sequential sampling")
         case.wait_for(lambda status: status.state == "contested")

@@ -25,7 +25,7 @@ def run(stack: Stack, *arguments: str) -> Done:
 def case(make_case):
     """A project that the command line connected."""
     made = make_case(texts=60)
-    done = run(made.stack, "connect", str(made.id), "-o", "min_interval=0")
+    done = run(made.stack, "connect", str(made.id), "-o", "min_interval=0", "-o", "busy_share=1")
     assert done.returncode == 0, done.stderr
     assert "Label All Tasks" in done.stdout
     return made

@@ -33,7 +33,7 @@ def stack(studio: Studio, key: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_personal_access_token_carries_the_loop(make_case, stack, key):
     case = make_case(texts=40)
-    case.connect(min_interval=0)
+    case.connect(min_interval=0, busy_share=1)
     case.label_both_ways(4)
     case.wait_learned()
     assert key not in stack.log.read_text()
@@ -44,7 +44,7 @@ class TestNobodyHearsTheWebhook:
         self, make_case, stack
     ):
         case = make_case(texts=60)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(4)
         case.wait_learned()
         order = case.queue()["tasks"]
@@ -61,7 +61,7 @@ class TestNobodyHearsTheWebhook:
     )
     def test_asking_carries_the_loop_where_no_webhook_comes(self, make_case, stack, webhook):
         case = make_case(texts=60)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         [hook] = case.client.webhooks(case.id)
         if webhook == "deleted":
             case.client.delete_webhook(hook["id"])
@@ -93,7 +93,7 @@ class TestProcessesDie:
     @pytest.fixture
     def case(self, make_case):
         case = make_case(texts=60)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(2)
         case.wait_learned()
         return case

@@ -24,7 +24,7 @@ def test_labels_reorder_the_queue(make: Callable[[], Kind], make_case):
     kind = make()
     case: Case = make_case(texts=0, label_config=kind.config)
     answers = kind.fill(case.client, case.id)
-    status = case.connect(min_interval=0, prelabels="always")
+    status = case.connect(min_interval=0, busy_share=1, prelabels="always")
     assert not status.unreadable
     first = case.queue()
     assert len(first["tasks"]) == len(kind.tasks)

@@ -12,7 +12,7 @@ from tests.harness.label_studio import data_manager_action
 class TestAnnotations:
     def test_every_change_of_an_annotation_is_learned(self, make_case, colleague):
         case = make_case(texts=60)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         made = case.label_both_ways(10)
         before = case.wait_learned()
         annotator, other = case.annotator(), case.annotator(colleague)
@@ -44,7 +44,7 @@ class TestAnnotations:
 
     def test_a_skip_leaves_the_queue_and_an_unskip_returns(self, make_case):
         case = make_case(texts=40, skip_queue="IGNORE_SKIPPED")
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(4)
         case.wait_learned()
         annotator = case.annotator()
@@ -65,7 +65,7 @@ class TestAnnotations:
 class TestTheLabelConfig:
     def test_a_label_that_is_added_can_be_learned(self, make_case):
         case = make_case(texts=60, label_config=label_config(*CLASSES[:3]))
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         choices = [CLASSES[turn % 3] for turn in range(6)]
         tasks = list(case.truth)
         for task, choice in zip(tasks, choices, strict=False):
@@ -78,7 +78,7 @@ class TestTheLabelConfig:
 
     def test_a_label_that_is_removed_is_forgotten(self, make_case):
         case = make_case(texts=60)
-        case.connect(min_interval=0, prelabels="always")
+        case.connect(min_interval=0, busy_share=1, prelabels="always")
         annotator, tasks = case.annotator(), list(case.truth)[:9]
         for turn, task in enumerate(tasks):
             annotator.submit(task, CLASSES[turn % 3])
@@ -98,7 +98,7 @@ class TestTasks:
         blank, odd, *_ = case.truth
         _set_data(case, blank, {"text": "  "})
         _set_data(case, odd, {"text": {"no": "text"}})
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(6)
         case.wait_learned()
         status = case.wait_for(lambda status: len(status.unreadable) == 2)
@@ -110,7 +110,7 @@ class TestTasks:
 
     def test_deleted_ones_leave_the_queue(self, make_case):
         case = make_case(texts=40)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         gone = case.queue()["tasks"][:5]
         data_manager_action(case.client, case.id, "delete_tasks", gone)
         case.wait_for(lambda status: status.tasks == 35)

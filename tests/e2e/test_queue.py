@@ -75,7 +75,7 @@ class TestAQueueThatStays:
 def small(make_shared_case):
     """Return a project that fits into the head of its queue, with its first labels learned."""
     case = make_shared_case(texts=short_texts(60, seed=3)[:40])
-    case.connect(min_interval=0)
+    case.connect(min_interval=0, busy_share=1)
     case.label_both_ways(4)
     case.wait_learned()
     assert set(case.queue()["tasks"]) == set(case.truth) - set(case.said())
@@ -86,7 +86,7 @@ class TestAQueueThatMoves:
     def test_annotators_loop_while_it_is_swapped(self, make_case, colleague):
         """Every task served was of a publication in force while it was asked for."""
         case = make_case(texts=400)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         enough = Event()
         served: list[tuple[int, int, int]] = []
 
@@ -127,7 +127,7 @@ class TestAQueueThatMoves:
     @pytest.mark.slow
     def test_predictions_retrieved_by_hand_stay_and_do_not_slow_the_swap(self, make_case):
         case = make_case(texts=330)
-        case.connect(min_interval=0)
+        case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(6)
         case.wait_learned()
         version = f"al-{case.versions[-1]}"
@@ -144,7 +144,7 @@ class TestAQueueThatMoves:
     @pytest.mark.slow
     def test_audit_tasks_keep_their_share_when_every_label_moves_it(self, make_case):
         share, case = 0.3, make_case(texts=100)
-        case.connect(min_interval=0, audit_share=share)
+        case.connect(min_interval=0, busy_share=1, audit_share=share)
         annotator = case.annotator()
         audited = 0
         for done in range(1, 13):

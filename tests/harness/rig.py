@@ -72,7 +72,8 @@ class Rig:
     def __init__(self, folder: Path, studio: SimulatedLabelStudio, **options: Any) -> None:
         self.settings = settings_in(folder)
         self.studio = studio
-        self.options: dict[str, Any] = {"min_interval": 0, "head_size": 10} | options
+        self.options: dict[str, Any] = {"min_interval": 0, "busy_share": 1, "head_size": 10}
+        self.options |= options
 
     @property
     def store(self) -> Store:

@@ -7,6 +7,7 @@ Whatever it changes in a project, it changes by asking the service that runs: se
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -121,22 +122,33 @@ def doctor(
         str | None, typer.Argument(help="Number or title; all that are known here without it.")
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs; mends nothing.")] = False,
 ) -> None:
     """Check everything between Label Studio and us, both ways, and say what to do."""
+    from ls_active.cli import survey
     from ls_active.cli.doctor import run
 
-    raise typer.Exit(run(project, fix=fix))
+    if as_json and fix:
+        raise typer.BadParameter("--json mends nothing: leave out --fix")
+    raise typer.Exit(survey.run(project) if as_json else run(project, fix=fix))
 
 
 @app.command()
 def status(
     project: Annotated[str | None, typer.Argument(help="Number or title; all without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until Ctrl-C.")] = False,
 ) -> None:
     """Show where projects stand: labels, model, queue, quality, and what is wrong."""
     from ls_active.cli import commands
+    from ls_active.cli.watch import watch as go_on
 
-    commands.status(project, as_json=as_json)
+    if watch and as_json:
+        raise typer.BadParameter("say either --watch or --json")
+    if watch:
+        go_on(project)
+    else:
+        commands.status(project, as_json=as_json)
 
 
 @app.command()
@@ -184,3 +196,44 @@ def demo(
     from ls_active.demo.run import run
 
     raise typer.Exit(run(labels=labels, port=port, pace=pace, keep=keep))
+
+
+@app.command()
+def simulate(  # noqa: PLR0913, PLR0917 - one option each
+    data: Annotated[
+        Path,
+        typer.Argument(help="A .csv, .tsv or .jsonl file, or a folder with a folder a class."),
+    ],
+    text: Annotated[
+        list[str] | None,
+        typer.Option(help="Column to learn from, else guessed; may be repeated."),
+    ] = None,
+    label: Annotated[str, typer.Option(help="Column that is to be learned, else guessed.")] = "",
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="Compared with random, else auto; may be repeated."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repetitions, each cut anew.")] = 5,
+    labels: Annotated[
+        int | None, typer.Option(min=2, help="Labels given; else 200, or half of the data.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Labels between two models.")] = 10,
+    audit_share: Annotated[
+        float, typer.Option(min=0, max=1, help="As the option of a project; random has none.")
+    ] = 0.1,
+    macro: Annotated[
+        bool, typer.Option("--macro", help="Judge by the mean F1 of the classes, not by accuracy.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=30, help="Examples used, drawn at random.")] = 5_000,
+    out: Annotated[Path, typer.Option(help="Folder for curves.png and curves.csv.")] = Path(
+        "simulation"
+    ),
+) -> None:
+    """Replay the loop on data whose labels are known, and say what it would have saved."""
+    from ls_active.simulate.run import Choices, run
+
+    choices = Choices(
+        tuple(text or ()), label, tuple(strategy or ["auto"]), seeds, labels, batch, audit_share,
+        macro, limit, out,
+    )  # fmt: skip
+    run(data, choices)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -14,17 +12,14 @@ from rich.table import Table
 from ls_active.engine.figures import QueueFigures
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import Settings
+from ls_active.words import audit, chosen, count, sentence, since, state
 
-_WORDS: Mapping[str, tuple[str, str]] = {
-    State.ADOPTING: ("being connected", "cyan"),
-    State.SYNCING: ("reading its tasks", "cyan"),
-    State.WAITING: ("waits", "yellow"),
-    State.READY: ("ready", "green"),
-    State.CONTESTED: ("contested: somebody else steers the queue", "yellow"),
-    State.FAILING: ("failing, tried again by itself", "red"),
-    State.REFUSED: ("refused: it is another project than the one connected", "red"),
-    State.GONE: ("gone from Label Studio, or hidden from our key", "red"),
-    State.DISCONNECTED: ("disconnected", "dim"),
+_COLOURS: Mapping[str, str] = {
+    "busy": "cyan",
+    "waits": "yellow",
+    "good": "green",
+    "bad": "red",
+    "off": "dim",
 }
 
 
@@ -67,19 +62,21 @@ def new_version(number: int, status: ProjectStatus, seconds: float) -> str:
 def service(figures: QueueFigures) -> str:
     """Say how the service is."""
     return (
-        f"Service: {_count(figures.workers, 'worker')}, {_count(figures.queued, 'job')} waiting, "
+        f"Service: {count(figures.workers, 'worker')}, {count(figures.queued, 'job')} waiting, "
         f"{figures.running} running, {figures.failed} failed within a day"
     )
 
 
 def project(status: ProjectStatus, connection: Connection | None) -> RenderableType:
     """Lay out everything that is known of a project."""
-    words, colour = _WORDS.get(status.state, (status.state, ""))
-    since = _ago(status.since)
+    words, tone = state(status.state)
     head = Table.grid(padding=(0, 2))
     name = escape(status.title) or "project"
     number = status.uid.partition(".")[0]
-    head.add_row(f"[bold]{name}[/] (number {number})", f"[{colour}]{words}[/] [dim]{since}[/]")
+    head.add_row(
+        f"[bold]{name}[/] (number {number})",
+        f"[{_COLOURS[tone]}]{words}[/] [dim]{since(status.since)}[/]",
+    )
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="dim", no_wrap=True)
     lines.add_column(overflow="fold")
@@ -99,13 +96,15 @@ def _lines(status: ProjectStatus, connection: Connection | None) -> Iterator[tup
     for head in status.heads if status.version else ():
         label = "quality" if len(status.heads) == 1 else f"quality of {head['control']}"
         yield label, f"{audit(head['audit'])}; {chosen(head['chosen'])}"
+    if status.advice:
+        yield "advice", status.advice["sentence"]
     if status.timings:
         yield "last refit", _timings(status.timings)
     yield "told by", _mode(status.mode)
     for item in status.left_out:
         yield "not learned", item
-    for reason, count in status.unreadable.items():
-        yield "unreadable", f"{_count(count, 'task')}: {reason}"
+    for reason, number in status.unreadable.items():
+        yield "unreadable", f"{count(number, 'task')}: {reason}"
     yield from _warnings(status, connection)
 
 
@@ -117,8 +116,8 @@ def _state(status: ProjectStatus) -> Iterator[tuple[str, str]]:
 
 
 def _labels(status: ProjectStatus) -> str:
-    skipped = f", {_count(status.skipped, 'skip')}" if status.skipped else ""
-    return f"{status.labels:,} of {_count(status.tasks, 'task')}{skipped}"
+    skipped = f", {count(status.skipped, 'skip')}" if status.skipped else ""
+    return f"{status.labels:,} of {count(status.tasks, 'task')}{skipped}"
 
 
 def _model(status: ProjectStatus) -> str:
@@ -143,51 +142,3 @@ def _warnings(status: ProjectStatus, connection: Connection | None) -> Iterator[
     for warning in {problem: None, **dict.fromkeys(status.warnings)}:
         if warning:
             yield "warning", warning
-
-
-def audit(estimate: Mapping[str, Any] | None) -> str:
-    """Say the honest estimate, or how far it is."""
-    if estimate is None:
-        return "not estimated yet"
-    figures = estimate["figures"]
-    if figures is None:
-        return f"too few random labels ({estimate['labels']}/{estimate['needed']})"
-    return (
-        f"{_percent(figures['value'])} ({_percent(figures['low'])} to "
-        f"{_percent(figures['high'])}) {_measure(figures)}on {figures['n']} random tasks"
-    )
-
-
-def chosen(figures: Mapping[str, Any] | None) -> str:
-    """Say the all-label figure under the only name it deserves."""
-    if figures is None:
-        return "too few labels to test on the tasks we chose"
-    return f"{_percent(figures['value'])} {_measure(figures)}on the {figures['n']} tasks we chose"
-
-
-def _measure(figures: Mapping[str, Any]) -> str:
-    """Name what is measured where it is not plain accuracy."""
-    return "" if figures["measure"] == "accuracy" else f"{figures['measure']} "
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def sentence(text: str) -> str:
-    """Return a text as a sentence of its own."""
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
-
-
-def _ago(moment: float) -> str:
-    if not moment:
-        return ""
-    seconds = max(time.time() - moment, 0)
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"for {seconds / size:.0f} {unit}"
-    return f"for {seconds:.0f} s"

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.progress import Progress
 
 Say: TypeAlias = Callable[[str], None]
 """Takes the sentence that says what is going on now."""
@@ -45,6 +46,18 @@ def working(first: str) -> Iterator[Say]:
             spinner.update(f"{escape(text)} [dim]{time.monotonic() - started:.0f} s[/]")
 
         yield update
+
+
+@contextmanager
+def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how much of something is done: a bar, or one line where nobody watches."""
+    if not _errors.is_terminal:
+        _errors.print(escape(f"{what} …"))
+        yield lambda _: None
+        return
+    with Progress(console=_errors, transient=True) as progress:
+        bar = progress.add_task(escape(what), total=total)
+        yield lambda n: progress.advance(bar, n)
 
 
 def _once_each(first: str) -> Say:

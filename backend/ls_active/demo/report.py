@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
-from ls_active.console import show
+from ls_active import words
 from ls_active.demo.annotator import Order, Record, Served
 from ls_active.demo.score import Retrain
 
@@ -33,7 +33,7 @@ def line(
     if order is not None:
         seconds = f"{waits[0]:.1f}-{waits[1]:.1f}" if waits else ""
         parts += [f"{order.next:>4}/{order.served:<3}", f"{seconds:>8}"]
-    return "  ".join([*parts, f"{show.chosen(retrain.chosen)}; {show.audit(retrain.audit)}"])
+    return "  ".join([*parts, f"{words.chosen(retrain.chosen)}; {words.audit(retrain.audit)}"])
 
 
 def waits(

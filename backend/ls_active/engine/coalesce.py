@@ -20,6 +20,7 @@ from uuid import uuid4
 from redis.exceptions import RedisError
 
 from ls_active.engine.lock import DELETE_IF_SAME, LOCK_SECONDS, Lock
+from ls_active.errors import LockLost
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -173,6 +174,24 @@ class Coalescer:
             yield lock
         finally:
             lock.release()
+
+    @contextmanager
+    def held(self, uid: str, patience: float) -> Iterator[Lock]:
+        """Hold the project for the body of a ``with``, waiting so many seconds for who does.
+
+        Raises
+        ------
+        LockLost
+            If that takes longer.
+        """
+        give_up = time.monotonic() + patience
+        while time.monotonic() < give_up:
+            with self.lock(uid) as lock:
+                if lock is not None:
+                    yield lock
+                    return
+            time.sleep(0.2)
+        raise LockLost(f"project {uid} was busy for {patience:g} s; try again")
 
     def serve(self, uid: str, work: Callable[[Lock], object]) -> bool:
         """Run `work` by the protocol: the whole of a coalesced job.

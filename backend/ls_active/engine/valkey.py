@@ -38,6 +38,9 @@ READY_SECONDS = 30.0
 STOP_SECONDS = 10.0
 """How long a server may take to write its file out when asked to stop."""
 
+LEAVE_SECONDS = 2.0
+"""How long a server whose owner was killed may take to follow it."""
+
 _SOCKET_BYTES = 100
 """Longest socket path used: a ``sockaddr_un`` holds 104 bytes on macOS and 108 on Linux."""
 
@@ -144,15 +147,13 @@ class EmbeddedValkey:
         if self.socket.parent != self.folder:
             logger.info("%s is too long a path for a socket; it is %s", self.folder, self.socket)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not _locked(lock, LEAVE_SECONDS):
             owner = os.pread(lock, 20, 0).decode() or "unknown"
             os.close(lock)
             raise QueueDown(
                 f"{self.folder} is in use by process {owner}: stop that one, or choose another "
                 "data folder, or set REDIS_URL to share one server"
-            ) from error
+            )
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
         self._lock = lock
@@ -241,6 +242,20 @@ class EmbeddedValkey:
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def _locked(lock: int, seconds: float) -> bool:
+    """Take an open file's lock; wait a while for who is on the way out."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > ends:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
 
 
 def _answers(client: redis.Redis) -> bool:

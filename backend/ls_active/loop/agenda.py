@@ -12,6 +12,12 @@ from active_learning.types import Serving
 from ls_active.loop.dataset import Dataset
 from ls_active.options import Options
 
+ONCE = ("wait", "first sync")
+"""Stages that say nothing of what the next refit will cost."""
+
+STUDIO_STAGES = ("import", "patch", "prune")
+"""Stages in which Label Studio works for us alone."""
+
 HEAD_GROWTH = 20
 """How many times its option a head may grow: publishing 2 000 tasks takes Label Studio 2 s."""
 
@@ -122,14 +128,29 @@ def head_size(
 
 
 def pause_left(
-    record: Mapping[str, Any] | None, options: Options, *, now: float, last_refit: float
+    record: Mapping[str, Any] | None,
+    options: Options,
+    *,
+    now: float,
+    timings: Mapping[str, float],
 ) -> float:
     """Return the seconds until the next publication that can wait; the first edge never does."""
     if record is None:
         return 0.0
-    return max(float(record["published_at"]) + pause(options, last_refit) - now, 0.0)
+    return max(float(record["published_at"]) + pause(options, timings) - now, 0.0)
 
 
-def pause(options: Options, last_refit: float) -> float:
-    """Return the seconds between two publications."""
-    return max(options.min_interval, 3 * last_refit)
+def pause(options: Options, timings: Mapping[str, float]) -> float:
+    """Return the seconds between two publications.
+
+    While Label Studio takes one in, annotators wait for it: it is to have time for them.
+
+    Parameters
+    ----------
+    options : Options
+    timings : mapping
+        Seconds by stage of the last refit.
+    """
+    spent = sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
+    busy = sum(timings.get(stage, 0.0) for stage in STUDIO_STAGES)
+    return max(options.min_interval, 3 * spent, busy / options.busy_share)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ls_active import label_config
@@ -15,7 +16,11 @@ from ls_active.inputs import Inputs
 from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
 from ls_active.loop.adoption import Adoption
-from ls_active.loop.refit import Outcome, Refit, Subject
+from ls_active.loop.appraisal import furthest
+from ls_active.loop.outcome import Outcome
+from ls_active.loop.refit import Refit
+from ls_active.loop.standing import state_of, strategy_words, tied_words
+from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
@@ -31,6 +36,8 @@ ROW_AFTER, ROW_PATIENCE = 2.0, 60.0
 """Seconds between looks for our row among a new connection's backends, and in all: Label Studio
 asks /setup before it writes the row, and also where connecting then fails."""
 
+PACE_OF = timedelta(days=7)
+
 RECOUNT_AFTER = 10.0
 """Seconds to the next look while our counts and Label Studio's differ."""
 
@@ -39,16 +46,21 @@ RECOUNT_AFTER = 10.0
 class Result:
     """What the caller must know.
 
-    How many tasks got annotations, in how many seconds something that waits for its turn is due,
-    which label config was read, since when somebody waits for this, and whether the project is
-    no longer ours.
+    How many tasks got annotations, in how many seconds to look again, for how many of them nothing
+    but a publication that waits for its turn is to be done, which label config was read, since when
+    somebody waits for this, whether the project is no longer ours, and which publication was made
+    and why.
     """
 
     annotated: int = 0
     again_in: float | None = None
+    pause: float = 0.0
     label_config: str = ""
     asked_at: float = 0.0
     left: bool = False
+    published: str = ""
+    why: str = ""
+    timings: Mapping[str, float] = field(default_factory=dict)
 
 
 def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Result:
@@ -171,6 +183,7 @@ def _refit_with(
     contested = adoption.contested(project)
 
     def progress(done: int, total: int) -> None:
+        shop.clock.tell("sync", done / max(total, 1))
         shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
 
     key = f"{plan.feature_key} {sorted(plan.region_types)}"
@@ -187,12 +200,22 @@ def _refit_with(
     if outcome.published or not ProjectStatus.load(shop.store, shop.uid).timings:
         facts["timings"] = dict(shop.clock.seconds)
     options, complaint = refit.connection.options(shop.settings.options)
-    facts["strategy"] = options.strategy if outcome.version else "cold start"
-    facts["warnings"] = tuple(filter(None, (complaint, _tied(outcome.data.tied))))
-    shop.say(*_state(outcome, needed=options.min_labels, contested=contested), **facts)
-    waits = [] if outcome.report.complete else [RECOUNT_AFTER]
-    waits += [] if outcome.again_in is None else [outcome.again_in]
-    return Result(outcome.report.annotated, min(waits, default=None), project.label_config)
+    facts["strategy"] = strategy_words(outcome, options.strategy)
+    facts["warnings"] = tuple(
+        filter(None, (complaint, tied_words(outcome.data.tied), outcome.gate))
+    )
+    shop.say(*state_of(outcome, needed=options.min_labels, contested=contested), **facts)
+    pause = outcome.again_in
+    waits = [] if pause is None else [pause]
+    waits += [] if outcome.report.complete else [RECOUNT_AFTER]
+    return Result(
+        annotated=outcome.report.annotated,
+        again_in=min(waits, default=None),
+        pause=(pause or 0.0) * outcome.report.complete,
+        label_config=project.label_config,
+        published=outcome.published,
+        why=outcome.record["why"] if outcome.record and outcome.published else "",
+    )
 
 
 def _run(refit: Refit, adoption: Adoption) -> Outcome:
@@ -216,12 +239,14 @@ def _facts(
         "mode": "poll" if connection.polling else "webhook",
         "tasks": len(data.pool.ids),
         "labels": data.labels,
+        "pace": subject.mirror.pace((datetime.now(UTC) - PACE_OF).isoformat()),
         "askable": data.askable,
         "skipped": subject.project.skipped_annotations_number,
         "version": version.number if version else 0,
         "publication": record["name"] if record else "",
         "pinned": outcome.pinned,
         "heads": _heads(plan, outcome),
+        "advice": furthest((outcome.evaluation or {}).get("advice", ())),
         "left_out": tuple(map(str, plan.left_out)),
         "unreadable": subject.mirror.errors(),
     }
@@ -231,7 +256,7 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
     """Return what is known of each control that is learned."""
     version = outcome.version
     nothing: Sequence[Any] = [None] * len(plan.heads)
-    audits = outcome.audits or nothing
+    audits = (outcome.evaluation or {}).get("audits", nothing)
     fitted = version.manifest["heads"] if version else [{}] * len(plan.heads)
     return tuple(
         {
@@ -246,38 +271,3 @@ def _heads(plan: Plan, outcome: Outcome) -> tuple[dict[str, Any], ...]:
             plan.heads, outcome.data.pools, fitted, audits, strict=True
         )
     )
-
-
-def _state(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
-    data = outcome.data
-    if contested:
-        return (
-            State.CONTESTED,
-            "somebody else set the project's model version or sampling; ours waits",
-            "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
-        )
-    if not len(data.pool.ids):
-        return State.WAITING, "the project has no tasks yet", "import some"
-    if outcome.version is None and outcome.pinned:
-        why = (
-            "its files are damaged, or of another release"
-            if outcome.unreadable
-            else "it does not answer today's label config"
-        )
-        return (
-            State.WAITING,
-            f"al-{outcome.pinned} is pinned and cannot be used: {why}",
-            "let the project go on: `ls-active rollback PROJECT --unpin`",
-        )
-    if outcome.version is None:
-        few = f"{data.labels} labels; the first model needs {needed}"
-        return (
-            State.WAITING,
-            data.lacking if data.labels >= needed else few,
-            "label the tasks of the queue: press Label All Tasks",
-        )
-    return State.READY, f"{data.askable} tasks wait for a label", ""
-
-
-def _tied(count: int) -> str:
-    return f"{count} tasks have annotators who disagree without a majority" if count else ""

@@ -18,6 +18,7 @@ from active_learning.types import Answer, Bools, Features, Ints, Pool, Serving, 
 from ls_active.inputs import Inputs
 from ls_active.layout import Layout
 from ls_active.loop.consensus import consensus, encode
+from ls_active.loop.since import was_asked
 from ls_active.plan import Head, Plan
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskTable
@@ -82,8 +83,15 @@ class Dataset:
         return int(np.count_nonzero(self.pool.serving == Serving.YES))
 
 
-def load(
-    mirror: Mirror, plan: Plan, inputs: Inputs, *, uid: str, seed: int, skip_queue: str
+def load(  # noqa: PLR0913 - what is learned, from what, and three facts of the project
+    mirror: Mirror,
+    plan: Plan,
+    inputs: Inputs,
+    *,
+    uid: str,
+    seed: int,
+    skip_queue: str,
+    since: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Build the pools of a project.
 
@@ -99,9 +107,12 @@ def load(
     seed : int
     skip_queue : str
         What the project does with skipped tasks, in Label Studio's words.
+    since : mapping, optional
+        From when each control was asked; see `since.asked_since`.
     """
     table = mirror.table()
-    answers = _Answers(mirror, plan, {int(task): row for row, task in enumerate(table.ids)})
+    row_of = {int(task): row for row, task in enumerate(table.ids)}
+    answers = _Answers(mirror, plan, row_of, since or {})
     whole = _Tasks(
         ids=table.ids,
         X=mirror.features(table.rows),
@@ -138,7 +149,9 @@ class _Tasks:
 class _Answers:
     """What annotators said together, by head and row."""
 
-    def __init__(self, mirror: Mirror, plan: Plan, row_of: Mapping[int, int]) -> None:
+    def __init__(
+        self, mirror: Mirror, plan: Plan, row_of: Mapping[int, int], since: Mapping[str, str]
+    ) -> None:
         self.of_head: list[dict[int, Answer]] = [{} for _ in plan.heads]
         self.annotators: set[int | None] = set()
         self.tied: set[int] = set()
@@ -148,7 +161,7 @@ class _Answers:
             annotations = sorted(group, key=lambda item: item.updated_at)
             for place, head in enumerate(plan.heads):
                 layout = None if head.units is None else mirror.layout(head.units, task)
-                votes = _votes(annotations, head, layout)
+                votes = _votes(annotations, head, layout, since.get(head.name, ""))
                 self.annotators.update(votes)
                 answer = consensus(head.kind, list(votes.values()))
                 if answer is not None:
@@ -194,13 +207,15 @@ def _units(mirror: Mirror, place: int, tasks: _Tasks, said: Mapping[int, Answer]
 
 
 def _votes(
-    annotations: Iterable[Annotation], head: Head, layout: Layout | None
+    annotations: Iterable[Annotation], head: Head, layout: Layout | None, since: str
 ) -> dict[int | None, Answer]:
     """Return one answer an annotator, the latest; those of a ground truth stand alone."""
     votes: dict[int | None, Answer] = {}
     truths: dict[int | None, Answer] = {}
     for annotation in annotations:
-        answer = None if annotation.skipped else head.read(annotation.result, layout)
+        answer = None
+        if not annotation.skipped and was_asked(annotation, head.name, since):
+            answer = head.read(annotation.result, layout)
         if answer is not None:
             (truths if annotation.ground_truth else votes)[annotation.annotator] = answer
     return truths or votes

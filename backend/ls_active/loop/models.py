@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from active_learning import loop
 from active_learning.errors import ActiveLearningError, NotEnoughLabels
 from active_learning.outcomes import Fit, Model
-from active_learning.types import Kind, Pool
+from active_learning.types import Floats, Kind, Pool
 from ls_active.errors import NotFound, StoreError
 from ls_active.loop.dataset import Dataset
+from ls_active.loop.gate import Gate
 from ls_active.plan import Head, Plan
 from ls_active.store import Store
 
@@ -24,12 +25,14 @@ logger = logging.getLogger(__name__)
 class ModelVersion:
     """One fit of all heads, with what its manifest says.
 
-    `models` has None for a head that cannot be fitted yet.
+    `models` has None for a head that cannot be fitted yet. `out_of_fold`, see `Fit`, is there where
+    the version was fitted a moment ago, and empty where it was loaded.
     """
 
     number: int
     models: tuple[Model | None, ...]
     manifest: Mapping[str, Any]
+    out_of_fold: tuple[Floats | None, ...] = ()
 
     @property
     def useful(self) -> tuple[bool, ...]:
@@ -80,12 +83,22 @@ class ModelShelf:
         self._store.write(self._uid, "pin", {"version": number, "pinned_at": time.time()})
 
     def current_number(self) -> int:
-        """Return the version in force: the pinned one, else the newest; 0 before the first."""
+        """Return the version in force; 0 before the first.
+
+        The pinned one, else the newest that the gate does not hold back.
+        """
         loadable = self._store.loadable(self._uid)
         pinned = self.pinned
         if pinned in loadable:
             return pinned or 0
-        return loadable[-1] if loadable else 0
+        held = Gate(self._store, self._uid).held
+        passed = [number for number in loadable if number not in held] or loadable
+        return passed[-1] if passed else 0
+
+    def answering(self, plan: Plan) -> ModelVersion | None:
+        """Return the version in force, if it answers what the plan asks."""
+        current = self.current()
+        return current if current is not None and current.answers(plan) else None
 
     def current(self) -> ModelVersion | None:
         """Return the version in force; None before the first, or if its file is not usable."""
@@ -123,8 +136,8 @@ class ModelShelf:
         return ModelVersion(number, models, manifest)
 
     def prune(self, keep: int) -> None:
-        """Delete all but the newest `keep` model files and the pinned one; records stay."""
-        self._store.prune_versions(self._uid, keep, self.pinned)
+        """Delete all but the newest `keep` model files and the one in force; records stay."""
+        self._store.prune_versions(self._uid, keep, self.current_number())
 
     def fit(self, dataset: Dataset, plan: Plan, seed: int, strategy: str) -> ModelVersion:
         """Fit a new version of all heads that can be fitted, and save it.
@@ -166,25 +179,9 @@ class ModelShelf:
         }
         number = self._store.claim_version(self._uid)
         self._store.save_version(self._uid, number, arrays, manifest)
-        return ModelVersion(number, tuple(fit.model if fit else None for fit in fits), manifest)
-
-    def evaluate(
-        self, version: ModelVersion, dataset: Dataset, seed: int, held: Collection[int]
-    ) -> None:
-        """Record the honest estimate of a version fitted on exactly these labels, once."""
-        if self._store.evaluation(self._uid, version.number) is not None:
-            return
-        estimates = [
-            asdict(loop.estimate_audit(pool, model=model, seed=seed, held=held))
-            for pool, model in zip(dataset.pools, version.models, strict=True)
-        ]
-        evaluation = {"audits": estimates, "evaluated_at": time.time()}
-        self._store.save_evaluation(self._uid, version.number, evaluation)
-
-    def audits(self, version: ModelVersion) -> list[Mapping[str, Any]] | None:
-        """Return the honest estimate of each head of a version, None while they are not made."""
-        evaluation = self._store.evaluation(self._uid, version.number)
-        return evaluation["audits"] if evaluation else None
+        models = tuple(fit.model if fit else None for fit in fits)
+        held = tuple(fit.out_of_fold if fit else None for fit in fits)
+        return ModelVersion(number, models, manifest, held)
 
 
 def _fit(pool: Pool, previous: Model | None, seed: int) -> Fit | None:

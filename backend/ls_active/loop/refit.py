@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,17 @@ import numpy as np
 from active_learning import loop
 from active_learning.outcomes import Queue
 from ls_active.errors import LabelStudioRejected
-from ls_active.inputs import Inputs
-from ls_active.label_config import LabelConfig
-from ls_active.label_studio.client import Project
 from ls_active.loop import agenda, dataset
+from ls_active.loop.appraisal import Appraisal
 from ls_active.loop.audit_books import AuditBooks
 from ls_active.loop.dataset import Dataset
+from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf, ModelVersion
+from ls_active.loop.outcome import Outcome
 from ls_active.loop.publication import Publisher, items
-from ls_active.plan import Plan
+from ls_active.loop.since import asked_since
+from ls_active.loop.subject import Subject
 from ls_active.project import Connection, ProjectStatus
-from ls_active.sync.cursor import Sync
-from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import SyncReport
 from ls_active.workshop import Workshop
 
@@ -41,42 +40,6 @@ IDLE_PRUNES = 3
 """Publications deleted in one idle run: each makes annotators wait for the better part of 1 s."""
 
 PUBLISH_TRIES = 3
-
-FIRST_SYNC = "first sync"
-
-ONCE = ("wait", FIRST_SYNC)
-"""Stages that say nothing of what the next refit will cost."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a run found and did; `again_in` (seconds) when something waits for its turn."""
-
-    data: Dataset
-    version: ModelVersion | None
-    record: Mapping[str, Any] | None
-    report: SyncReport
-    published: str = ""
-    again_in: float | None = None
-    pinned: int | None = None
-    unreadable: bool = False
-    audits: list[Mapping[str, Any]] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Subject:
-    """One project as just read from Label Studio, and what of it is learned.
-
-    `contested` means that somebody else steers the queue for now: publish nothing.
-    """
-
-    project: Project
-    config: LabelConfig
-    plan: Plan
-    inputs: Inputs
-    mirror: Mirror
-    sync: Sync
-    contested: bool
 
 
 class Refit:
@@ -104,25 +67,32 @@ class Refit:
         self._shelf = ModelShelf(shop.store, shop.uid)
         self._books = AuditBooks(shop.store, subject.mirror, shop.uid)
         self._publisher = Publisher(shop)
+        self._appraisal = Appraisal(shop.store, shop.uid)
+        self._gate = Gate(shop.store, shop.uid)
 
     def run(self) -> Outcome:
         """Do whatever is missing."""
         first = self._mirror.note("cursor") is None
-        with self._shop.clock.stage(FIRST_SYNC if first else "sync"):
+        with self._shop.clock.stage("first sync" if first else "sync"):
             report = self._subject.sync.run()
             data = self._load()
+        if self._options.gate != "on":
+            self._gate.open()
         record = self._last_record()
         self._count_what_was_resolved(data)
         newest = self._newest_manifest()
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
-        current = self._current()
+        current = self._shelf.answering(self._subject.plan)
         publish = self._need_publication(data, record, current)
-        left = agenda.pause_left(record, self._options, now=time.time(), last_refit=self._spent())
+        left = agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
         if left > 0 and not (fit.urgent or publish.urgent):
             self._prune(record)
             return self._outcome(data, current, record, report, left if fit or publish else None)
         if fit:
             current = self._fit(data, fit.why) or current
+        if fit or self._waits_for_judgement(current):
+            current = self._judged(data, current)
+            self._shelf.prune(self._options.keep_models)
             publish = self._need_publication(data, record, current)
         if publish:
             data, record = self._publish(data, current, record, publish.why)
@@ -146,13 +116,15 @@ class Refit:
             report=report,
             again_in=again_in,
             pinned=self._shelf.pinned,
+            evaluation=self._appraisal.of(current.number) if current else None,
+            gate=self._gate.words(current.number if current else 0, self._options.gate),
             unreadable=self._shelf.current() is None,
-            audits=self._shelf.audits(current) if current else None,
         )
 
     # What is there
 
     def _load(self) -> Dataset:
+        names = [head.name for head in self._subject.plan.heads]
         return dataset.load(
             self._mirror,
             self._subject.plan,
@@ -160,6 +132,7 @@ class Refit:
             uid=self._shop.uid,
             seed=self._options.seed,
             skip_queue=self._subject.project.skip_queue,
+            since=asked_since(self._shop.store, self._shop.uid, names),
         )
 
     def _count_what_was_resolved(self, data: Dataset) -> None:
@@ -185,14 +158,8 @@ class Refit:
             return None
         return newest.manifest
 
-    def _current(self) -> ModelVersion | None:
-        """Return the version in force, if it answers what the project asks today."""
-        current = self._shelf.current()
-        return current if current is not None and current.answers(self._subject.plan) else None
-
-    def _spent(self) -> float:
-        timings = ProjectStatus.load(self._shop.store, self._shop.uid).timings
-        return sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
+    def _timings(self) -> Mapping[str, float]:
+        return ProjectStatus.load(self._shop.store, self._shop.uid).timings
 
     def _need_publication(
         self, data: Dataset, record: Mapping[str, Any] | None, current: ModelVersion | None
@@ -220,8 +187,22 @@ class Refit:
             "project %s: fitted al-%d on %d labels (%s)",
             self._shop.uid, version.number, data.labels, why,
         )  # fmt: skip
-        self._shelf.prune(self._options.keep_models)
-        return self._current() if self._shelf.pinned else version
+        return self._shelf.answering(self._subject.plan) if self._shelf.pinned else version
+
+    def _waits_for_judgement(self, current: ModelVersion | None) -> bool:
+        """Whether the gate has to look at a version first; also at one of a run that was killed."""
+        if self._options.gate != "on" or self._shelf.pinned or current is None:
+            return False
+        return self._appraisal.of(current.number) is None
+
+    def _judged(self, data: Dataset, current: ModelVersion | None) -> ModelVersion | None:
+        """Return the version to serve: the one before where the gate holds this one back."""
+        if current is None or not self._waits_for_judgement(current):
+            return current
+        self._evaluate(data, current)
+        if self._gate.holds(current.number, self._appraisal.of(current.number)):
+            return self._shelf.answering(self._subject.plan)
+        return current
 
     def _publish(
         self,
@@ -249,6 +230,8 @@ class Refit:
                     why=why,
                     last_id=self._mirror.last_id(),
                     labels=data.labels,
+                    strategy=self._options.strategy,
+                    asks=str(queue.choice),
                     provisional=False,
                 )
             except LabelStudioRejected:
@@ -266,7 +249,7 @@ class Refit:
         self, data: Dataset, current: ModelVersion | None, record: Mapping[str, Any] | None
     ) -> Queue:
         resolved = int(np.count_nonzero(data.pool.resolved))
-        pause = agenda.pause(self._options, self._spent())
+        pause = agenda.pause(self._options, self._timings())
         return loop.rank(
             data.pools,
             current.models if current else [None] * len(data.pools),
@@ -286,7 +269,7 @@ class Refit:
             return
         self._shop.check()
         with self._shop.clock.stage("evaluate"):
-            self._shelf.evaluate(current, data, self._options.seed, self._books.held())
+            self._appraisal.make(current, data, self._options.seed, self._books.held())
 
     def _prune(self, record: Mapping[str, Any] | None) -> None:
         if record is None or self._mirror.note("stale") is None:

@@ -20,6 +20,7 @@ from ls_active import __version__
 from ls_active.media.address import LabelStudioAddress, origin_of, parse, shown_host
 from ls_active.media.errors import MediaError, MediaProblem, network_error
 from ls_active.media.network import CheckedNetwork, Network
+from ls_active.media.patience import Patience
 from ls_active.media.policy import MediaPolicy
 
 MAX_REDIRECTS = 5
@@ -78,6 +79,7 @@ class Downloader:
         self._label_studio = label_studio
         self._headers = headers
         self._policy = policy
+        self._patience = Patience()
         self._network = CheckedNetwork(network, label_studio.origin[1:], private=policy.private)
         self._pool = httpcore.ConnectionPool(
             ssl_context=trusted_certificates(),
@@ -102,7 +104,7 @@ class Downloader:
         hop = self._first(url)
         for _ in range(MAX_REDIRECTS + 1):
             self._check(hop)
-            answer = self._ask(hop, moment)
+            answer = self._ask_patiently(hop, moment)
             if isinstance(answer, bytes):
                 return answer
             hop = answer
@@ -119,9 +121,20 @@ class Downloader:
         if not (allowed or self._label_studio.owns(hop.url)):
             raise MediaError(
                 MediaProblem.HOST_NOT_ALLOWED,
-                f"{shown_host(hop.url)} is no host that media are read from; media_hosts lists"
+                f"{shown_host(hop.url)} is no host that media are read from; MEDIA_HOSTS lists"
                 " those that are",
             )
+
+    def _ask_patiently(self, hop: _Hop, moment: float) -> bytes | _Hop:
+        host = shown_host(hop.url)
+        self._patience.check(host)
+        try:
+            answer = self._ask(hop, moment)
+        except MediaError as error:
+            self._patience.heard(host, error)
+            raise
+        self._patience.heard(host)
+        return answer
 
     def _ask(self, hop: _Hop, moment: float) -> bytes | _Hop:
         """Return the file at `hop`, or where it sends us on."""

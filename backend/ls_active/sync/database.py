@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import json
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -10,6 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ls_active.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+LEFT_OVER, LEFT_OVER_LEAST = 3, 100_000
+"""Rows of features kept for each that is in use, and in any case: they are only ever appended, so
+every edit of a task leaves one behind. Beyond, the mirror is made anew."""
 
 FORMAT = 3
 """Raised when a table changes its meaning; a mirror of another format is rebuilt."""
@@ -57,12 +65,12 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def open_database(folder: Path, feature_key: str) -> sqlite3.Connection:
-    """Open the tables; of another format, of other features or damaged, they begin anew, empty.
+    """Open the tables; of another format, of other features, damaged or overgrown, they begin anew.
 
     The features of the tasks, which their rows number, go with them.
     """
     key, database = f"{FORMAT}:{feature_key}", _connect(folder)
-    if _key_of(database) != key:
+    if _key_of(database) != key or _overgrown(database):
         # A damaged cache is rebuilt like one that is missing.
         database.close()
         for features in (folder / "features", *folder.glob("units-*")):
@@ -86,3 +94,20 @@ def _key_of(database: sqlite3.Connection) -> str | None:
     except sqlite3.DatabaseError:
         return None
     return None if found is None else str(found[0])
+
+
+def _overgrown(database: sqlite3.Connection) -> bool:
+    """Whether the files of features hold far more than what is in use."""
+    found = database.execute("SELECT value FROM meta WHERE key = 'lengths'").fetchone()
+    written = [rows for rows, _ in json.loads(found[0])] if found else []
+    query = (
+        "SELECT COUNT(*) FROM tasks UNION ALL "
+        "SELECT COALESCE(SUM(count), 0) FROM units WHERE input = ?"
+    )
+    for place, rows in enumerate(written):
+        tasks, units = (row[0] for row in database.execute(query, (place - 1,)))
+        used = units if place else tasks
+        if rows > LEFT_OVER * used + LEFT_OVER_LEAST:
+            logger.info("%d rows of features for %d in use: the mirror is made anew", rows, used)
+            return True
+    return False

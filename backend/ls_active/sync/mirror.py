@@ -233,6 +233,19 @@ class Mirror:
                 row[0], row[1], row[2], json.loads(row[3]), bool(row[4]), bool(row[5]), *row[6:]
             )
 
+    def pace(self, since: str) -> list[tuple[str, int, float]]:
+        """Return of each annotator a name, the labels since a moment, and labels an hour of work.
+
+        Hours in which nothing was submitted are no work; skips are no labels.
+        """
+        query = (
+            "SELECT annotator, COUNT(*), COUNT(DISTINCT substr(created_at, 1, 13)) "
+            "FROM annotations WHERE NOT skipped AND created_at >= ? GROUP BY annotator "
+            "ORDER BY COUNT(*) DESC LIMIT 20"
+        )
+        rows = self._db.execute(query, (since,))
+        return [(f"annotator {who or '?'}", int(n), n / hours) for who, n, hours in rows]
+
     def features(self, rows: NDArray[np.int64]) -> Features:
         """Return feature rows by the row numbers of `table`."""
         return self._files[0].read(rows)

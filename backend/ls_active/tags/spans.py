@@ -18,24 +18,43 @@ Value = dict[str, Any]
 LARGEST = 1e300
 
 
+def number(value: Any) -> float | None:
+    """Return a number of a result, None if it is none."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    # JSON may hold integers that no float can.
+    return float(value) if plain and abs(value) < LARGEST else None
+
+
 def read_spans(
-    control: ControlTag, result: Any, layout: Layout | None, kind: str, shift: float = 0.0
+    control: ControlTag,
+    result: Any,
+    layout: Layout | None,
+    kind: str,
+    shift: float = 0.0,
+    place: Callable[[Any], float | None] = number,
 ) -> Answer | None:
     """Return the label of each unit, None outside of all spans; no spans: all are outside.
 
     A unit belongs to a span that shares anything with it. Where spans overlap, the shorter one,
-    which says more, has the unit. Units under a label
-    that the config no longer has keep its name: what they are now, nobody said.
+    which says more, has the unit. Units under a label that the config no longer has keep its name:
+    what they are now, nobody said.
+
+    Parameters
+    ----------
+    shift : float
+        How far behind its last unit's start a span ends, as results count.
+    place : callable
+        Returns where a start or end lies, in the unit of the layout.
     """
     if layout is None or not layout.spans:
         return None
     found = []
     for value in values_of(control, result, kind):
-        start, end, labels = value.get("start"), value.get("end"), value[kind]
+        start, end, labels = place(value.get("start")), place(value.get("end")), value[kind]
         named = labels if _is_list(labels) else []
         known = [name for name in named if name in control.labels] or named
-        if known and _is_number(start) and _is_number(end) and start <= end:
-            found.append((end - start, float(start), float(end) + shift, known[0]))
+        if known and start is not None and end is not None and start <= end:
+            found.append((end - start, start, end + shift, known[0]))
     names: list[str | None] = [None] * len(layout.spans)
     for _, start, end, name in sorted(found, reverse=True):
         for unit in layout.touching(start, end):
@@ -73,9 +92,3 @@ def write_spans(
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_number(value: Any) -> bool:
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    # JSON may hold integers that no float can.
-    return plain and abs(value) < LARGEST

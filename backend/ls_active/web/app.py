@@ -17,8 +17,10 @@ import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import JSONResponse, RedirectResponse
 
 from ls_active import __version__, schemas
+from ls_active.dashboard.routes import dashboard_routes
 from ls_active.errors import Busy, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
 from ls_active.project import ProjectStatus
@@ -57,9 +59,12 @@ class Api:
         self.guard = Guard(settings)
         self.metrics = Metrics(jobs.figures, self._statuses)
 
-    async def alive(self) -> dict[str, str]:
-        """Say that the process runs, to anyone."""
-        return {"status": "UP"}
+    async def alive(self, request: Request) -> Response:
+        """Say that the process runs, to anyone; lead a person to the page."""
+        if "text/html" in request.headers.get("accept", ""):
+            path = urlsplit(self._settings.public_url).path.rstrip("/")
+            return RedirectResponse(f"{path}/projects", 303)
+        return JSONResponse({"status": "UP"})
 
     async def health(self) -> dict[str, str]:
         """Say so to Label Studio, which asks at every task an annotator opens. From memory only."""
@@ -156,7 +161,8 @@ def create_app(
         this process; otherwise processes build their own.
     """
     pool = InlinePool(service) if service else PredictPool(settings, Service)
-    api = Api(settings, service or Service(settings), jobs or JobDesk(settings), pool)
+    desk = jobs or JobDesk(settings)
+    api = Api(settings, service or Service(settings), desk, pool)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -165,7 +171,7 @@ def create_app(
         await anyio.to_thread.run_sync(pool.close)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
-    app.include_router(_routes(api))
+    app.include_router(_routes(api, dashboard_routes(settings, desk)))
     for error, handler in ERROR_HANDLERS.items():
         app.add_exception_handler(error, handler)
     app.add_middleware(Measured, metrics=api.metrics)
@@ -173,7 +179,7 @@ def create_app(
     return app
 
 
-def _routes(api: Api) -> APIRouter:
+def _routes(api: Api, page: APIRouter) -> APIRouter:
     def guard(request: Request) -> None:
         api.guard.check(request.headers)
 
@@ -183,9 +189,10 @@ def _routes(api: Api) -> APIRouter:
     guarded.add_api_route("/predict", api.predict, methods=["POST"])
     guarded.add_api_route("/versions", api.versions, methods=["GET"])
     guarded.add_api_route("/metrics", api.figures, methods=["GET"])
+    guarded.include_router(page)
     routes = APIRouter()
     routes.include_router(guarded)
-    routes.add_api_route("/", api.alive, methods=["GET", "HEAD"])
+    routes.add_api_route("/", api.alive, methods=["GET", "HEAD"], response_model=None)
     # Its own check: the webhooks of Label Studio carry a secret instead of the password.
     routes.add_api_route("/webhook", api.webhook, methods=["POST"])
     return routes

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ls_active import schemas
+from ls_active.dashboard.steering import Steering
 from ls_active.engine.figures import QueueFigures
 from ls_active.errors import NotFound
 from ls_active.project import ProjectStatus
@@ -30,7 +31,7 @@ class Predictions(Predictor, Protocol):
         ...
 
 
-class Desk(Protocol):
+class Desk(Steering, Protocol):
     """What the app asks of `JobDesk`. It blocks, half a second at most: then `QueueDown`."""
 
     def setup(self, request: schemas.SetupRequest, own_url: str) -> str:
@@ -39,10 +40,6 @@ class Desk(Protocol):
 
     def hint(self, event: schemas.WebhookEvent) -> bool:
         """Note that something changed; False: nothing that matters."""
-        ...
-
-    def start_training(self, uid: str) -> str:
-        """Enqueue a refit that makes a new version; return the job's id."""
         ...
 
     def webhook_secret(self, uid: str) -> str:

@@ -17,7 +17,7 @@ from active_learning.features import is_sparse
 from active_learning.figures import set_figures
 from active_learning.learners.linear import Linear, checked
 from active_learning.learners.penalty import C, choose
-from active_learning.learners.resampling import AUDIT_FOLDS, Labeled, out_of_fold
+from active_learning.learners.resampling import AUDIT_FOLDS, Labeled, bootstraps, out_of_fold
 from active_learning.outcomes import Figures, Fit, Model, Opinion, Verdict
 from active_learning.types import Features, Floats, Ints, Kind, Labels, Pool
 
@@ -137,6 +137,17 @@ class MultipleLearner:
             temperature, c = model.temperature, model.c
         held = expit(_out_of_fold(data, fold_of, c) / temperature)
         return set_figures("audit", data.y[fold_of >= 0], held, pool.classes)
+
+    def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
+        """Return heads that each see labels drawn with replacement."""
+        data, c = Labeled.of(pool), model.c if isinstance(model, MultipleModel) else C
+
+        def member(drawn: Ints) -> MultipleModel:
+            coef, intercepts = fit_heads(data.basis.rows[drawn], data.y[drawn], c)
+            linear = Linear(data.scaling, data.basis.columns, data.basis.lift(coef))
+            return MultipleModel(pool.classes, linear, intercepts.astype(np.float32), 1.0, c)
+
+        return tuple(member(drawn) for drawn in bootstraps(np.zeros(len(data.y)), seed))
 
     def restore(
         self, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]

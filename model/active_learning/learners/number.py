@@ -74,7 +74,7 @@ class NumberModel:
                 for row in rows.tolist()
             )
 
-        return Opinion(verdicts, None)
+        return Opinion(verdicts, None, deviations=spread)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all state."""
@@ -132,6 +132,10 @@ class NumberLearner:
             return None
         held = _answers(data, fold_of, _lacking(data, fold_of, _strength(data)))
         return number_figures("audit", data.y[fold_of >= 0], held)
+
+    def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:  # noqa: ARG002
+        """Return none: a model holds its own, see `NumberModel.predict_number`."""
+        return ()
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> NumberModel:
         """Rebuild a model from `NumberModel.to_arrays`."""

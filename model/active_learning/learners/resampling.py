@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,10 @@ N_FOLDS = 5
 
 AUDIT_FOLDS = 10
 """More, since the audit judges the model in use: each of its heads lacks a tenth of the audit."""
+
+
+MEMBERS = 8
+"""Heads of a committee."""
 
 
 def two_classes(y: Labels) -> bool:
@@ -139,3 +143,17 @@ def out_of_fold(fold_of: Ints, predictor: Callable[[Ints, Ints], Floats]) -> Flo
         parts.append(predictor(np.flatnonzero(fold_of != fold), test))
         order.append(test)
     return np.concatenate(parts)[np.argsort(np.concatenate(order), kind="stable")]
+
+
+def bootstraps(y: Labels, seed: int) -> Iterator[Ints]:
+    """Yield `MEMBERS` draws of as many rows, with replacement; each class of `y` is in every one.
+
+    Otherwise a rare class would be unknown to a third of the committee, and every vote on it split.
+    """
+    rng = np.random.default_rng(seed)
+    _, of_class = np.unique(y, return_inverse=True)
+    for _ in range(MEMBERS):
+        shuffled = rng.permutation(len(y))
+        kept = shuffled[np.unique(of_class[shuffled], return_index=True)[1]]
+        others = rng.integers(len(y), size=len(y) - len(kept))
+        yield np.sort(np.concatenate([kept, others])).astype(np.int64)

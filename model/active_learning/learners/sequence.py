@@ -16,7 +16,7 @@ from active_learning.features import document_frequency, is_sparse
 from active_learning.figures import sequence_figures
 from active_learning.learners.chain import Packed, best_path, fit_chain, marginals
 from active_learning.learners.linear import Linear, ascending_below, checked
-from active_learning.learners.resampling import choose_folds
+from active_learning.learners.resampling import bootstraps, choose_folds
 from active_learning.outcomes import Figures, Fit, Model, Opinion, Verdict
 from active_learning.scaling import Scaling, fit_scaling, scaling_of
 from active_learning.types import (
@@ -149,6 +149,23 @@ class SequenceLearner:
         units, starts = data.units.of(np.flatnonzero(judged))
         held = data.out_of_fold(fold_of)[units]
         return sequence_figures("audit", data.y[units], held, starts, pool.classes)
+
+    def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
+        """Return chains that each see the tasks that a draw with replacement takes at all.
+
+        Tasks drawn twice count once: two thirds of the tasks, without weights in the search.
+        """
+        data = _Labeled.of(pool)
+        previous = model if isinstance(model, SequenceModel) else None
+
+        def member(drawn: Ints) -> SequenceModel:
+            chain = data.fit(np.isin(np.arange(len(data.tasks)), drawn), previous)
+            linear = Linear(data.scaling, data.columns, chain.coef)
+            return SequenceModel(
+                pool.classes, chain.seen, linear, chain.intercepts, chain.transitions
+            )
+
+        return tuple(member(drawn) for drawn in bootstraps(np.zeros(len(data.tasks)), seed))
 
     def restore(
         self, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]

@@ -16,7 +16,7 @@ from active_learning.figures import class_figures
 from active_learning.learners.head import COARSE, Head, fit_head
 from active_learning.learners.linear import Linear, ascending_below, checked
 from active_learning.learners.penalty import C, choose
-from active_learning.learners.resampling import AUDIT_FOLDS, Labeled, out_of_fold
+from active_learning.learners.resampling import AUDIT_FOLDS, Labeled, bootstraps, out_of_fold
 from active_learning.outcomes import Figures, Fit, Model, Opinion, Verdict
 from active_learning.types import Features, Floats, Ints, Kind, Labels, Pool
 
@@ -132,6 +132,18 @@ class SingleLearner:
         found = _out_of_fold(len(pool.classes), data, fold_of, c)
         proba = _probabilities(found, temperature)
         return class_figures("audit", data.y[fold_of >= 0], proba, pool.classes)
+
+    def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
+        """Return heads that each see labels drawn with replacement, every class once at least."""
+        data, c = Labeled.of(pool), model.c if isinstance(model, SingleModel) else C
+
+        def member(drawn: Ints) -> SingleModel:
+            rows, y = data.basis.rows[drawn], data.y[drawn]
+            head = fit_head(rows, y, c=c, tolerance=COARSE)
+            linear = Linear(data.scaling, data.basis.columns, data.basis.lift(head.coef))
+            return SingleModel(pool.classes, head.seen.astype(np.int32), linear, 1.0, len(y), c)
+
+        return tuple(member(drawn) for drawn in bootstraps(data.y, seed))
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], classes: tuple[str, ...]) -> SingleModel:
         """Rebuild a model from `SingleModel.to_arrays`."""

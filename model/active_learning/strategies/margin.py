@@ -11,7 +11,7 @@ from active_learning.types import Candidates, Floats
 
 
 class Margin:
-    """Ask where the two most likely classes are closest: the default.
+    """Ask where the two most likely classes are closest.
 
     References
     ----------

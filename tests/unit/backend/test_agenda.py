@@ -174,10 +174,18 @@ def test_imported_labels_are_no_annotators_pace():
 
 
 @pytest.mark.parametrize(
-    ("interval", "last_refit", "expected"), [(5.0, 0.0, 3.0), (5.0, 4.0, 10.0), (0.0, 0.0, 0.0)]
+    ("interval", "timings", "expected"),
+    [
+        (5.0, {}, 3.0),
+        (5.0, {"sync": 1.0, "fit": 3.0}, 10.0),
+        (5.0, {"wait": 100.0, "first sync": 100.0}, 3.0),
+        (0.0, {}, 0.0),
+        # Label Studio was busy for 1.2 s: ten times as long is to pass.
+        (5.0, {"fit": 0.1, "import": 0.5, "patch": 0.3, "prune": 0.4}, 10.0),
+    ],
 )
-def test_publications_keep_their_distance(interval, last_refit, expected):
-    options = Options(min_interval=interval)
-    left = agenda.pause_left(record(), options, now=1002.0, last_refit=last_refit)
-    assert left == expected
-    assert agenda.pause_left(None, options, now=1002.0, last_refit=last_refit) == 0
+def test_publications_keep_their_distance(interval, timings, expected):
+    options = Options(min_interval=interval, busy_share=0.1)
+    left = agenda.pause_left(record(), options, now=1002.0, timings=timings)
+    assert left == pytest.approx(expected)
+    assert agenda.pause_left(None, options, now=1002.0, timings=timings) == 0

@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
-from ls_active import stack
+from ls_active import stack, words
 from ls_active.cli import main as cli
 from ls_active.console import connecting, known, show
 from ls_active.console.waiting import NotDone, wait_for
@@ -88,11 +88,11 @@ class TestErrors:
         assert run("rollback", "News")[0] == 2
         assert run("rollback", "News", "3", "--unpin")[0] == 2
 
-    @pytest.mark.parametrize(("version", "words"), [("x", "looks like 7"), ("7", "none yet")])
-    def test_rollback_knows_its_versions(self, run, store, version, words):
+    @pytest.mark.parametrize(("version", "said"), [("x", "looks like 7"), ("7", "none yet")])
+    def test_rollback_knows_its_versions(self, run, store, version, said):
         code, _, err = run("rollback", "News", version)
         assert code == 1
-        assert words in err
+        assert said in err
 
     def test_a_disconnected_project_is_not_trained(self, run, store):
         code, _, err = run("retrain", "Boxes")
@@ -302,35 +302,37 @@ class TestStatus:
             version=7,
             publication="al-7.9",
             pinned=7,
-            strategy="margin",
+            strategy="auto: margin, since it can",
             heads=(HEAD,),
+            advice={"verdict": "too_early", "sentence": "too early to say: 9 of 30 random labels"},
             timings={"sync": 0.25, "fit": 0.5},
             left_out=("<Rating name='r'>: not learned",),
             unreadable={"empty text": 3},
             warnings=("2 tasks are tied",),
         )
         text = text_of(status, Connection(UID, extra_params="colour=red"))
-        for words in (
+        for said in (
             "News [today] (number 1)",
             "contested",
             "leave it to us",
             "40 of 2,000 tasks, 2 skips",
-            "al-7, held by rollback, strategy margin",
+            "al-7, held by rollback, strategy auto: margin, since it can",
             "al-7.9",
             "too few random labels (9/30)",
             "95 % on the 40 tasks we chose",
+            "too early to say: 9 of 30 random labels",
             "0.8 s (sync 0.25, fit 0.50)",
             "asking every 5 s",
             "<Rating name='r'>",
             "3 tasks: empty text",
             "2 tasks are tied",
-            "Valid options: strategy=margin",
+            "Valid options: strategy=auto",
         ):
-            assert words in text
+            assert said in text
 
     def test_the_estimate_comes_with_its_interval(self):
         estimate = {"labels": 30, "skipped": 0, "needed": 30, "figures": FIGURES}
-        assert show.audit(estimate) == "80 % (63 % to 90 %) on 30 random tasks"
+        assert words.audit(estimate) == "80 % (63 % to 90 %) on 30 random tasks"
 
     def test_of_several_controls_each_has_its_own_figures(self):
         error = {**FIGURES, "n": 31, "value": 0.25, "measure": "agreement"}
@@ -342,12 +344,12 @@ class TestStatus:
         assert "25 % (63 % to 90 %) agreement on 31 random tasks" in text
 
     def test_figures_on_chosen_tasks_are_never_called_accuracy(self):
-        assert "tasks we chose" in show.chosen({**FIGURES, "basis": "chosen"})
-        assert "tasks we chose" in show.chosen(None)
+        assert "tasks we chose" in words.chosen({**FIGURES, "basis": "chosen"})
+        assert "tasks we chose" in words.chosen(None)
 
     @pytest.mark.parametrize("state", list(State))
     def test_every_state_has_words(self, state):
-        assert state in show._WORDS
+        assert state in words.STATES
         assert text_of(ProjectStatus(UID, state=state))
 
     def test_it_works_while_nothing_runs(self, run, store):

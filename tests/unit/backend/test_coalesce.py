@@ -270,6 +270,7 @@ def hold(url: str) -> None:
 
 
 class TestManyProcesses:
+    @pytest.mark.slow
     def test_a_thousand_hints_are_one_running_and_one_pending_job(self, url, connection):
         workers = [processes.Process(target=serve_jobs, args=(url,)) for _ in range(2)]
         hinters = [processes.Process(target=hint_often, args=(url, 250)) for _ in range(4)]

@@ -8,7 +8,9 @@ import pytest
 from active_learning.types import OUTSIDE, UNLABELED, Kind
 from ls_active import label_config
 from ls_active.loop import dataset
+from ls_active.loop.since import asked_since
 from ls_active.plan import make_plan
+from ls_active.store import Store
 from tests.harness.mirrors import LetterInputs, open_mirror, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
@@ -41,12 +43,14 @@ def studio():
 
 @pytest.fixture
 def load(studio, tmp_path):
-    def read(config: str = CONFIG, skip_queue: str = ""):
+    def read(config: str = CONFIG, skip_queue: str = "", since=None):
         plan = make_plan(label_config.parse(config))
         inputs = LetterInputs(words=bool(plan.unit_inputs))
         with open_mirror(tmp_path, words=bool(plan.unit_inputs)) as mirror:
             sync_of(studio, mirror, inputs=inputs).run()
-            return dataset.load(mirror, plan, inputs, uid=UID, seed=0, skip_queue=skip_queue)
+            return dataset.load(
+                mirror, plan, inputs, uid=UID, seed=0, skip_queue=skip_queue, since=since
+            )
 
     return read
 
@@ -206,3 +210,28 @@ class TestTheBudgetOfUnits:
             studio.skip(task)
         who = load(SPANS, "IGNORE_SKIPPED").pools[2]
         assert np.flatnonzero(np.diff(who.units.starts)).tolist() == [4, 5]
+
+
+class TestAControlThatCameLater:
+    """What was annotated before it is no answer to it."""
+
+    CONFIG = CONFIG.replace(' required="true"', "")
+
+    def test_learns_nothing_from_what_is_older(self, studio, load):
+        say(studio, 1, choice("topic", "dog"))
+        say(studio, 2, choice("topic", "cat"), choice("mood", "glad"))
+        everything = load(self.CONFIG).pools[1]
+        assert everything.y[:2].tolist() == [[0, 0], [0, 1]]
+        later = load(self.CONFIG, since={"topic": "", "mood": "2999-01-01T00:00:00Z"})
+        assert later.pools[0].y[:2].tolist() == [1, 0]
+        assert later.pools[1].y[:2].tolist() == [[UNLABELED, UNLABELED], [0, 1]]
+
+    def test_is_noted_when_it_is_first_seen(self, tmp_path):
+        store = Store(str(tmp_path))
+        assert asked_since(store, UID, ["topic"]) == {"topic": ""}
+        found = asked_since(store, UID, ["topic", "mood"])
+        assert found["topic"] == ""
+        assert found["mood"] > "2026"
+        assert asked_since(store, UID, ["topic", "mood"]) == found
+        assert asked_since(store, UID, ["topic"]) == {"topic": ""}
+        assert asked_since(store, UID, ["topic", "mood"])["mood"] > found["mood"]

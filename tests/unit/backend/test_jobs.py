@@ -182,6 +182,35 @@ class TestTheNextRun:
         assert 10 < run_later(desk) <= 20
         assert float(desk.get(f"al:{UID}:asked")) == pytest.approx(asked, abs=0.01)
 
+    def test_leaves_label_studio_alone_while_a_publication_waits(self, desk, rig, studio):
+        rig.options["min_interval"] = 60
+        studio.connect(OWN_URL, "our model", rig.options)
+        wish_to_look(desk)
+        jobs.refit(UID)
+        rig.label(2)
+        jobs.refit(UID)
+        rig.label(1)
+        jobs.refit(UID)
+        labels = rig.status.labels
+        rig.label(1)
+        assert 10 < run_later(desk) <= 30
+        assert rig.status.labels == labels
+        desk.start_training(UID)
+        jobs.refit(UID)
+        assert rig.status.labels == labels + 1
+
+    def test_after_a_wish_looks_at_once(self, desk, rig, studio):
+        rig.options["min_interval"] = 60
+        studio.connect(OWN_URL, "our model", rig.options)
+        wish_to_look(desk)
+        jobs.refit(UID)
+        for count in (2, 1, 1):
+            rig.label(count)
+            jobs.refit(UID)
+        jobs.pin(UID, None)
+        jobs.refit(UID)
+        assert rig.status.labels == 4
+
     def test_knows_the_label_config(self, connected, desk):
         assert desk.get(f"al:{UID}:config") == jobs.digest_of(CONFIG).hex()
 

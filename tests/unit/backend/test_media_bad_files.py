@@ -5,12 +5,13 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ls_active.media import Media, MediaError, MediaPolicy, MediaProblem
+from ls_active.media import Media, MediaError, MediaPolicy, MediaProblem, patience
 from ls_active.media.network import Network
 from tests.harness.media_server import (
     Answer,
@@ -277,3 +278,37 @@ class TestManyAtOnce:
             for _ in range(3):
                 media.fetch(FILE)
         assert len(opened) == 1
+
+
+class TestAHostThatDoesNotAnswer:
+    """Is left alone after three files, or a thousand of its files would hold everything up."""
+
+    @pytest.fixture
+    def two_files(self, studio):
+        studio.answers |= {"/data/upload/hang": hang, "/data/upload/cat": content(b"cat")}
+        with make(studio, seconds=0.15, concurrency=1) as media:
+            yield media
+
+    def test_is_not_asked_again_for_a_while(self, studio, two_files):
+        files = two_files.fetch_all([f"/data/upload/hang?{number}" for number in range(20)])
+        assert {file.problem for file in files} == {MediaProblem.TOO_SLOW, MediaProblem.UNREACHABLE}
+        assert all(file.transient for file in files)
+        assert len(studio.requests) == patience.FAILURES
+        with pytest.raises(MediaError, match=r"did not answer 3 times.* asked again in \d+ s"):
+            two_files.fetch("/data/upload/cat")
+
+    def test_is_asked_again_later(self, two_files, monkeypatch):
+        monkeypatch.setattr(patience, "REST_SECONDS", 0.2)
+        two_files.fetch_all([f"/data/upload/hang?{number}" for number in range(5)])
+        time.sleep(0.3)
+        assert two_files.fetch("/data/upload/cat") == b"cat"
+
+    def test_is_forgiven_what_comes_between_answers(self, studio, two_files):
+        for number in range(2 * patience.FAILURES):
+            with pytest.raises(MediaError):
+                two_files.fetch(f"/data/upload/hang?{number}")
+            assert two_files.fetch(f"/data/upload/cat?{number}") == b"cat"
+
+    def test_is_no_trouble_of_others(self, studio, two_files):
+        two_files.fetch_all([f"/data/upload/hang?{number}" for number in range(5)])
+        assert two_files.fetch("data:,cat") == b"cat"

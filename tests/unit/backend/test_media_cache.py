@@ -205,7 +205,7 @@ class TestMediaOnDisk:
                 assert media.fetch(value) == b"cat"
             with (
                 Media("http://studio.example", dict, MediaPolicy(), tmp_path) as media,
-                pytest.raises(MediaError, match="media_hosts"),
+                pytest.raises(MediaError, match="MEDIA_HOSTS"),
             ):
                 media.fetch(value)
 

@@ -7,6 +7,7 @@ import pytest
 
 from ls_active.inputs import Reading, UnitRows
 from ls_active.layout import Layout
+from ls_active.sync import database
 from ls_active.sync.features import EMPTY_ROW
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskState
@@ -210,3 +211,25 @@ def test_annotations_and_layouts_are_read_side_by_side(mirror):
         mirror.put_annotations(task, [made])
     read = [(item.task, words_of(mirror, item.task)) for item in mirror.annotations()]
     assert read == [(1, ["my cat"]), (2, ["a dog"])]
+
+
+class TestEdits:
+    """Each leaves rows behind that nobody reads any more."""
+
+    @pytest.mark.parametrize("text", ["my cat", "a much longer text about our dog"])
+    def test_do_not_fill_the_disk(self, tmp_path, monkeypatch, text):
+        monkeypatch.setattr(database, "LEFT_OVER_LEAST", 10)
+        for round_ in range(40):
+            with open_mirror(tmp_path, words=True) as mirror:
+                put(mirror, {1: f"{text} {round_}", 2: "another"})
+                assert words_of(mirror, 1) == [f"{text} {round_}"]
+                size = sum(path.stat().st_size for path in tmp_path.rglob("*.bin"))
+        # Of each file no more than its rows in use, three times, and ten; one round beyond.
+        assert size < 40 * len(text.split()) * word_row("cat").nbytes
+
+    def test_are_kept_while_they_are_few(self, tmp_path):
+        for round_ in range(5):
+            with open_mirror(tmp_path, words=True) as mirror:
+                assert bool(mirror.note("kept")) == bool(round_)
+                mirror.set_note("kept", "yes")
+                put(mirror, {1: f"my cat {round_}"})

@@ -139,14 +139,3 @@ class TestInForce:
         heads = [{"fitted": True, "kind": "single", "classes": ["a"]}]
         store.save_version(UID, store.claim_version(UID), {"0.x": np.ones(3)}, {"heads": heads})
         assert ModelShelf(store, UID).current() is None
-
-
-class TestEvaluation:
-    def test_is_recorded_once(self, fit, shelf):
-        version, data = fit()
-        assert shelf.audits(version) is None
-        shelf.evaluate(version, data, 0, ())
-        [first] = shelf.audits(version)
-        shelf.evaluate(version, data, 0, [12])
-        assert shelf.audits(version) == [first]
-        assert (first["labels"], first["figures"]) == (8, None)

@@ -9,6 +9,7 @@ from active_learning.errors import NotEnoughLabels
 from active_learning.types import Answer, Kind, Pool, Units
 from ls_active import label_config
 from ls_active.inputs import Inputs
+from ls_active.loop.appraisal import Appraisal
 from ls_active.loop.consensus import encode
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
@@ -194,8 +195,8 @@ class TestAnswering:
         assert version.answers(make_plan(label_config.parse(worded)))
 
 
-def test_every_head_has_an_estimate_of_its_own(shelf, plan, data_of):
+def test_every_head_has_an_estimate_of_its_own(shelf, store, plan, data_of):
     data = data_of(16, 3, 0, 0)
     version = shelf.fit(data, plan, 0, "margin")
-    shelf.evaluate(version, data, 0, ())
-    assert [audit["labels"] for audit in shelf.audits(version)] == [16, 3, 0, 0]
+    evaluation = Appraisal(store, UID).make(version, data, 0, ())
+    assert [audit["labels"] for audit in evaluation["audits"]] == [16, 3, 0, 0]

@@ -47,7 +47,7 @@ def test_the_later_layer_wins() -> None:
     ("raw", "problem"),
     [
         ({"stratgy": "margin"}, "unknown option 'stratgy'"),
-        ({"strategy": "guess"}, "least_confidence, margin, random, got 'guess'"),
+        ({"strategy": "guess"}, "token_entropy, typiclust, got 'guess'"),
         ({"audit_share": 2}, "audit_share"),
         ("min_interval=inf", "min_interval"),
         ({"prelabels": "sometimes"}, "prelabels"),

@@ -156,6 +156,17 @@ class TestOneServer:
         with server:
             assert answers(server)
 
+    def test_on_its_way_out_is_waited_for(self, folder):
+        server = EmbeddedValkey(folder)
+        process = server.start()
+        server._leave_folder()  # as the kernel does for a killed owner
+        leaving = threading.Timer(0.5, process.kill)
+        leaving.start()
+        with EmbeddedValkey(folder) as next_server:
+            assert answers(next_server)
+        process.wait()
+        leaving.join()
+
 
 class TestFolder:
     def test_with_a_long_path_gets_a_short_socket(self, folder, caplog):

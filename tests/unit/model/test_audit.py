@@ -194,6 +194,7 @@ def test_one_class_has_no_figures():
     assert estimate_audit(alike).figures is None
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_accuracy_on_the_pool():
     """Tasks are chosen by a rule that out-of-fold figures would fall for."""
     covered, errors = 0, []

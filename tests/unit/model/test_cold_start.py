@@ -15,6 +15,7 @@ def run(X, k, seed=0, asked=None):
     return spread(X, k, rng=np.random.default_rng(seed), asked=asked).tolist()
 
 
+@pytest.mark.slow
 def test_the_first_few_cover_the_classes_of_real_text():
     X, y = bbc()
     found = [len(set(y[run(X, 100, seed)[:10]])) for seed in range(3)]

@@ -255,6 +255,7 @@ def test_a_picture_keeps_its_features():
     np.testing.assert_allclose([row.mean(), row.std()], [0.80756, 3.16130], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_digits_are_learned_from_few_labels_better_than_from_pixels():
     digits, labels = load_digits(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(labels))[:300]

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from active_learning import loop
 from active_learning.errors import UnknownComponent
-from active_learning.registry import strategy_named
+from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
 from active_learning.types import UNLABELED, Candidates, Kind, Pool, Reason, Serving
 
@@ -162,7 +162,7 @@ def test_unreadable_tasks_are_asked_last(form):
 
 def test_unknown_strategy():
     pool = some_pool()
-    with pytest.raises(UnknownComponent, match="known: entropy"):
+    with pytest.raises(UnknownComponent, match="known: auto"):
         rank(pool, loop.fit(pool).model, strategy="psychic")
 
 
@@ -251,7 +251,7 @@ def test_tasks_are_spread_where_answers_are_numbers():
     known = np.flatnonzero(z == 0)[:20]
     shown[known] = np.random.default_rng(0).normal(size=20)
     pool = pool_of(X, shown, 0, kind=Kind.NUMBER)
-    for strategy in ("margin", "random"):
+    for strategy in ("auto", "typiclust"):
         queue = rank(pool, fitted(pool), strategy=strategy, epsilon=0.0)
         assert set(z[queue.rows[:3]]) == {1, 2, 3}
         assert (np.diff(queue.scores) < 0).all()
@@ -384,7 +384,53 @@ def learn(strategy: str, n_labels: int, seed: int) -> float:
     return float((model.predict_proba(X[left]).argmax(axis=1) == y[left]).mean())
 
 
+@pytest.mark.slow
 def test_learns_real_text_and_margin_beats_chance():
     margin = [learn("margin", 100, seed) for seed in range(2)]
     assert min(margin) > 0.8
     assert np.mean(margin) > learn("random", 100, 0) + 0.01
+
+
+# What auto picks, and what is said of it
+
+
+def test_auto_spreads_until_each_class_seen_has_four_labels():
+    X, y = sparse_topics(200)
+    for n_labels, strategy in ((5, "typiclust"), (40, "margin")):
+        pool = pool_of(X, partly(y, n_labels), 3)
+        model = fitted(pool)
+        queue = rank(pool, model, strategy="auto")
+        assert queue.choice == queue.choices[0]
+        assert queue.choice.strategy == strategy
+        assert str(queue.choice).startswith(f"{strategy}, ")
+        assert rank(pool, model, strategy=strategy).choice.why == ""
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_auto_asks_every_kind_of_answer(kind):
+    pool = learnable(kind, "vector")
+    queue = rank(pool, fitted(pool), strategy="auto", epsilon=0.0)
+    assert queue.choice.strategy == ("typiclust" if kind is Kind.NUMBER else "margin")
+
+
+def test_each_control_has_its_choice():
+    pools = two_controls()
+    queue = rank_all(pools, [fitted(pool) for pool in pools], strategy="auto")
+    assert [choice.strategy for choice in queue.choices] == ["margin", "typiclust"]
+    assert rank_all(pools, [None, fitted(pools[1])]).choices[0] is None
+    assert rank_all(pools, [None, None]).choice.why == "since there is no model yet"
+
+
+@pytest.mark.parametrize("kind", [Kind.SINGLE, Kind.MULTIPLE, Kind.SEQUENCE])
+def test_a_committee_is_of_other_minds_and_leaves_the_model_alone(kind):
+    pool = learnable(kind, "vector")
+    model = fitted(pool)
+    before = {name: array.copy() for name, array in model.to_arrays().items()}
+    members = learner_of(kind).committee(pool, model=model, seed=0)
+    rows = np.flatnonzero(pool.serving == Serving.YES)
+    said = [loop.opine(member, pool, rows).questions for member in members]
+    assert np.std(said, axis=0).max() > 0.01
+    queue = rank(pool, model, strategy="bald", epsilon=0.0)
+    assert queue.scores[0] > 0
+    for name, array in model.to_arrays().items():
+        np.testing.assert_array_equal(array, before[name])

@@ -1,0 +1,154 @@
+"""The buttons: each asks for a job, and asks a person first where annotators notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ls_active.dashboard.steering import Steering
+from ls_active.dashboard.views import ActionReply
+from ls_active.errors import BadRequest, NotConfirmed, NotFound
+from ls_active.loop.gate import Gate
+from ls_active.loop.models import ModelShelf
+from ls_active.loop.publication import version_name
+from ls_active.loop.tabs import TABS
+from ls_active.project import Connection
+from ls_active.store import Store
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody asks for: the project, and a version or a tab where the action needs one."""
+
+    uid: str
+    version: int | None = None
+    tab: str = ""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One button.
+
+    Attributes
+    ----------
+    label : str
+        What it says.
+    warning : str
+        What a person should know before; empty: it can be pressed without a second thought.
+    """
+
+    label: str
+    do: Callable[[Store, Steering, Wish], ActionReply]
+    warning: str = ""
+
+
+def act(store: Store, desk: Steering, name: str, wish: Wish, *, confirmed: bool) -> ActionReply:
+    """Do what a button says. Pressed twice it does no more than once.
+
+    Raises
+    ------
+    NotFound
+        If there is no such project or action.
+    NotConfirmed
+        If annotators would notice, and nobody said yes to that.
+    """
+    action = find(name)
+    check_active(store, wish.uid)
+    if action.warning and not confirmed:
+        raise NotConfirmed(f"{action.warning} Say `confirmed` to go on")
+    return action.do(store, desk, wish)
+
+
+def find(name: str) -> Action:
+    """Return the action of a name."""
+    if name not in ACTIONS:
+        raise NotFound(f"no action {name[:40]!r}; there are {', '.join(ACTIONS)}")
+    return ACTIONS[name]
+
+
+def check_active(store: Store, uid: str) -> None:
+    """Raise NotFound unless a project is connected now."""
+    connection = Connection.load(store, uid)
+    if connection is None or not connection.active:
+        raise NotFound(f"no project {uid} is connected here")
+
+
+def _retrain(_store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if desk.trains(wish.uid):
+        return ActionReply("a new version was asked for already, and is being made")
+    return ActionReply("a new version is being made", desk.start_training(wish.uid))
+
+
+def _resync(_store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if any(job.uid == wish.uid and job.name == "resync" for job in desk.in_hand()):
+        return ActionReply("everything is being read anew already")
+    return ActionReply("everything is being read anew", desk.ask("resync", wish.uid))
+
+
+def _hold(store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if wish.version is None:
+        raise BadRequest("say which version is to be held")
+    loadable = store.loadable(wish.uid)
+    if wish.version not in loadable:
+        names = ", ".join(map(version_name, loadable)) or "none yet"
+        raise NotFound(f"{version_name(wish.version)} cannot be served; these can: {names}")
+    name = version_name(wish.version)
+    if ModelShelf(store, wish.uid).pinned == wish.version:
+        return ActionReply(f"{name} is held already")
+    return ActionReply(f"{name} is being published", desk.ask("pin", wish.uid, wish.version))
+
+
+def _promote(store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if wish.version is None or wish.version not in Gate(store, wish.uid).held:
+        return ActionReply("the gate does not hold this version back: nothing to do")
+    name = version_name(wish.version)
+    return ActionReply(f"{name} is being published", desk.ask("promote", wish.uid, wish.version))
+
+
+def _release(store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if ModelShelf(store, wish.uid).pinned is None:
+        return ActionReply("no version is held: nothing to do")
+    return ActionReply("the newest version is being published", desk.ask("pin", wish.uid, None))
+
+
+def _tab(_store: Store, desk: Steering, wish: Wish) -> ActionReply:
+    if wish.tab not in TABS:
+        raise BadRequest(f"a tab must be one of {', '.join(TABS)}, got {wish.tab[:40]!r}")
+    return ActionReply("the tab is being made in the Data Manager", desk.ask("tab", *_of(wish)))
+
+
+def _of(wish: Wish) -> tuple[str, str]:
+    return wish.uid, wish.tab
+
+
+ACTIONS: Mapping[str, Action] = {
+    "retrain": Action(
+        "Retrain now",
+        _retrain,
+        "A new version is fitted on all labels, and annotators get a queue ranked by it.",
+    ),
+    "resync": Action(
+        "Re-sync",
+        _resync,
+        "Every task of the project is read anew, which takes minutes where there are many. "
+        "Annotators go on with the queue there is.",
+    ),
+    "hold": Action(
+        "Serve this version and hold it",
+        _hold,
+        "Annotators get a queue ranked by this version, and newer ones are fitted but not served "
+        "until you let the project go on.",
+    ),
+    "promote": Action(
+        "Serve this version all the same",
+        _promote,
+        "The gate found this version significantly worse than the one in force. Annotators get a "
+        "queue ranked by it.",
+    ),
+    "release": Action(
+        "Go on with the newest version",
+        _release,
+        "Annotators get a queue ranked by the newest version, and by every newer one from then on.",
+    ),
+    "tab": Action("Make the tab", _tab),
+}

@@ -1,0 +1,137 @@
+"""The same as JSON, for programs and for the page's own script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+
+from ls_active import __version__
+from ls_active.dashboard import actions
+from ls_active.dashboard.actions import Wish
+from ls_active.dashboard.doctor import Doctor
+from ls_active.dashboard.door import TOKEN_HEADER
+from ls_active.dashboard.pages import Pages
+from ls_active.dashboard.views import (
+    ActionReply,
+    Chart,
+    FindingView,
+    JobsView,
+    ProjectView,
+    QueueView,
+    SuspectsView,
+    VersionView,
+)
+
+Token = Annotated[str, Header(alias=TOKEN_HEADER, description="From GET /api/token.")]
+
+
+class ActionRequest(BaseModel):
+    """What an action needs to know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None = Field(None, ge=1, description="Of `hold` and `promote`.")
+    tab: str = Field("", max_length=40, description="Of `tab`: suspects or queue.")
+    confirmed: bool = Field(False, description="Yes to what annotators will notice.")
+
+
+class Api:
+    """Handlers of all routes below ``/api``.
+
+    Parameters
+    ----------
+    pages : Pages
+        Shares its books, its door and its threads.
+    doctor : Doctor
+    """
+
+    def __init__(self, pages: Pages, doctor: Doctor) -> None:
+        self._pages = pages
+        self._books = pages.books
+        self._doctor = doctor
+
+    async def projects(self) -> list[ProjectView]:
+        """Say where all projects stand."""
+        return await self._pages.read(self._books.projects)
+
+    async def project(self, uid: str) -> ProjectView:
+        """Say where one project stands."""
+        return await self._pages.read(self._books.project, uid)
+
+    async def charts(self, uid: str) -> list[Chart]:
+        """Return the tables behind the charts of a project."""
+        return await self._pages.read(self._books.charts, uid)
+
+    async def queue(self, uid: str) -> QueueView:
+        """Return the head of the queue as published, without what its tasks show."""
+        return await self._pages.read(partial(self._books.queue, show=False), uid)
+
+    async def suspects(self, uid: str) -> SuspectsView:
+        """Return the labels that are doubted, most doubtful first, without what tasks show."""
+        return await self._pages.read(partial(self._books.suspects, show=False), uid)
+
+    async def versions(self, uid: str) -> Sequence[VersionView]:
+        """Return the versions, newest first."""
+        return await self._pages.read(self._books.versions, uid)
+
+    async def compare(self, uid: str, one: int, other: int) -> Chart:
+        """Put two versions side by side."""
+        return await self._pages.read(self._books.compare, uid, one, other)
+
+    async def jobs(self, uid: str) -> JobsView:
+        """Return what runs, and the last fifty jobs that did something or failed."""
+        return await self._pages.read(self._books.jobs, uid)
+
+    async def doctor(self, uid: str) -> list[FindingView]:
+        """Return what the doctor finds; it takes some seconds."""
+        view = await self._pages.read(self._books.project, uid)
+        return await self._doctor.look(view.uid)
+
+    async def token(self) -> dict[str, str]:
+        """Return what an action must carry, good for twelve hours."""
+        return {"token": self._pages.door.token()}
+
+    async def act(
+        self, request: Request, uid: str, action: str, wish: ActionRequest, token: Token = ""
+    ) -> ActionReply:
+        """Press a button: retrain, resync, hold, release, promote or tab.
+
+        Pressed twice it does no more than once. 409: annotators would notice, so say `confirmed`.
+        """
+        self._pages.door.check_action(request.headers, token)
+        do = partial(actions.act, confirmed=wish.confirmed)
+        asked = Wish(uid, wish.version, wish.tab)
+        return await self._pages.read(do, self._books.store, self._books.desk, action, asked)
+
+
+def api_routes(api: Api) -> APIRouter:
+    """Return the routes, with the document that describes them."""
+    routes = APIRouter(prefix="/api", tags=["dashboard"])
+    of = "/projects/{uid}"
+    for path, handler in (
+        ("/projects", api.projects),
+        (of, api.project),
+        (f"{of}/charts", api.charts),
+        (f"{of}/queue", api.queue),
+        (f"{of}/suspects", api.suspects),
+        (f"{of}/versions", api.versions),
+        (f"{of}/versions/compare", api.compare),
+        (f"{of}/jobs", api.jobs),
+        (f"{of}/doctor", api.doctor),
+        ("/token", api.token),
+    ):
+        routes.add_api_route(path, handler, methods=["GET"])
+    routes.add_api_route(f"{of}/actions/{{action}}", api.act, methods=["POST"])
+
+    def document() -> dict[str, Any]:
+        return get_openapi(
+            title="label-studio-active-learning", version=__version__, routes=routes.routes
+        )
+
+    routes.add_api_route("/openapi.json", document, methods=["GET"], include_in_schema=False)
+    return routes

@@ -1,0 +1,162 @@
+"""Tasks as they may be shown. Whoever imports a task chooses what is in it: nothing is trusted."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import PIL.Image
+
+from ls_active import label_config
+from ls_active.dashboard.views import Preview
+from ls_active.errors import NotFound
+from ls_active.label_config import ObjectTag
+from ls_active.label_studio.client import LabelStudioClient
+from ls_active.media import MediaError
+from ls_active.settings import Settings
+from ls_active.workshop import connect, open_media
+
+PATIENCE = 4.0
+"""Seconds that a page waits for Label Studio before it shows tasks by number only."""
+
+LONGEST = 600
+"""Characters of a field that are shown."""
+
+MAX_PIXELS = 50_000_000
+THUMBNAIL = 640
+"""Longer side of a picture, in pixels."""
+
+_KINDS = {"Text": "text", "Image": "image", "Audio": "audio", "AudioPlus": "audio"}
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+_SOUNDS = ((b"RIFF", "audio/wav"), (b"fLaC", "audio/flac"), (b"OggS", "audio/ogg"))
+_MP3 = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
+
+
+def previews_of(
+    settings: Settings, project_id: int, tasks: Sequence[int]
+) -> dict[int, list[Preview]]:
+    """Return what tasks show, by id; a task that is gone is missing.
+
+    Raises
+    ------
+    LabelStudioError, NotConfigured
+        If Label Studio does not tell.
+    """
+    if not tasks:
+        return {}
+    with connect(settings, timeout=PATIENCE, retries=0) as client:
+        config = label_config.parse(client.project(project_id).label_config)
+        return {
+            int(task["id"]): list(_previews(task.get("data") or {}, config.objects))
+            for task in _read(client, project_id, tasks)
+        }
+
+
+def media_of(settings: Settings, project_id: int, task: int, field: str) -> tuple[bytes, str]:
+    """Return a file behind a task, made harmless, and its type.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file, or nothing that we show.
+    """
+    with connect(settings, timeout=PATIENCE, retries=0) as client:
+        found = _read(client, project_id, [task])
+        value = found[0].get("data", {}).get(field) if found else None
+        if not isinstance(value, str):
+            raise NotFound(f"task {task} has no file in {field[:40]!r}")
+        try:
+            with open_media(settings, client) as media:
+                content = media.fetch(value)
+        except MediaError as error:
+            raise NotFound(str(error)) from None
+    return _picture(content) or _sound(content) or _nothing()
+
+
+def said(regions: Iterable[Mapping[str, Any]]) -> str:
+    """Return a prediction, or an answer, in words."""
+    return "; ".join(filter(None, (_answer(region.get("value") or {}) for region in regions)))
+
+
+def _read(client: LabelStudioClient, project_id: int, tasks: Sequence[int]) -> list[dict[str, Any]]:
+    """Read some tasks in one request."""
+    items = [
+        {"filter": "filter:tasks:id", "operator": "equal", "type": "Number", "value": task}
+        for task in tasks
+    ]
+    params = {
+        "project": project_id,
+        "fields": "task_only",
+        "include": "id,data",
+        "page_size": len(tasks),
+        # As stored: without addresses of Label Studio's proxy in it.
+        "resolve_uri": False,
+        "query": json.dumps({"filters": {"conjunction": "or", "items": items}}),
+    }
+    return cast(
+        "list[dict[str, Any]]", client.http.json("GET", "/api/tasks", params=params)["tasks"]
+    )
+
+
+def _previews(data: Mapping[str, Any], objects: Iterable[ObjectTag]) -> Iterable[Preview]:
+    for shown in objects:
+        if shown.field is not None and shown.field in data:
+            yield _preview(shown, data[shown.field])
+
+
+def _preview(shown: ObjectTag, value: Any) -> Preview:
+    field = str(shown.field)
+    if not isinstance(value, str):
+        return Preview(field, "data", _cut(json.dumps(value, ensure_ascii=False)))
+    by_address = shown.attribute("valueType").lower() == "url"
+    if shown.tag == "HyperText" and not by_address:
+        return Preview(field, "page", value[: 20 * LONGEST])
+    kind = "data" if by_address else _KINDS.get(shown.tag, "data")
+    return Preview(field, kind, _cut(value))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
+def _answer(value: Mapping[str, Any]) -> str:
+    for key, content in value.items():
+        if key == "text":
+            continue
+        if isinstance(content, list) and content:
+            words = ", ".join(" > ".join(c) if isinstance(c, list) else str(c) for c in content)
+            quoted = value.get("text")
+            return f"{words}: “{_cut(quoted)[:60]}”" if isinstance(quoted, str) else words
+        if key in ("number", "rating", "selected"):
+            return f"{content:.4g}" if isinstance(content, float) else str(content)
+    return ""
+
+
+def _picture(content: bytes) -> tuple[bytes, str] | None:
+    """Return a small copy: what else the file holds stays behind."""
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                return None
+            image.draft("RGB", (THUMBNAIL, THUMBNAIL))
+            small = image.convert("RGB")
+    # Pillow raises these, and others of its own below them, on files that are broken on purpose.
+    except (OSError, ValueError, SyntaxError, PIL.Image.DecompressionBombError):
+        return None
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue(), "image/jpeg"
+
+
+def _sound(content: bytes) -> tuple[bytes, str] | None:
+    for magic, kind in _SOUNDS:
+        if content.startswith(magic):
+            return content, kind
+    return (content, "audio/mpeg") if content.startswith(_MP3) else None
+
+
+def _nothing() -> tuple[bytes, str]:
+    raise NotFound("the file is no picture or sound that can be shown here")

@@ -1,0 +1,37 @@
+"""Since when each control has been asked.
+
+An annotation that says nothing under a control may mean "none of these", or be older than the
+control. Label Studio keeps no history of label configs, so we note when we first saw each name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from ls_active.store import Store
+from ls_active.sync.rows import Annotation
+
+DOCUMENT = "controls"
+
+
+def asked_since(store: Store, uid: str, names: Iterable[str]) -> Mapping[str, str]:
+    """Return the moment from which each control was asked, as Label Studio writes times.
+
+    Empty for those that were there when the project was first looked at: they are taken to have
+    been there from its beginning.
+    """
+    document = store.read(uid, DOCUMENT)
+    known = {} if document is None else document["since"]
+    moment = "" if document is None else datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    # Only of today's names: one that comes back begins anew.
+    found = {name: str(known.get(name, moment)) for name in names}
+    if document is None or found != known:
+        store.write(uid, DOCUMENT, {"since": found})
+    return found
+
+
+def was_asked(annotation: Annotation, control: str, since: str) -> bool:
+    """Whether an annotation can say something about a control by saying nothing."""
+    named = any(region.get("from_name") == control for region in annotation.result)
+    return named or annotation.updated_at >= since

@@ -1,0 +1,52 @@
+"""Where a project stands after a run, in words."""
+
+from __future__ import annotations
+
+from ls_active.loop.outcome import Outcome
+from ls_active.project import State
+
+
+def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
+    """Return the state, what it is about, and what to do."""
+    data = outcome.data
+    if contested:
+        return (
+            State.CONTESTED,
+            "somebody else set the project's model version or sampling; ours waits",
+            "leave it to us: it is put back within 10 minutes, unless on_contested=leave",
+        )
+    if not len(data.pool.ids):
+        return State.WAITING, "the project has no tasks yet", "import some"
+    if outcome.version is None and outcome.pinned:
+        why = (
+            "its files are damaged, or of another release"
+            if outcome.unreadable
+            else "it does not answer today's label config"
+        )
+        return (
+            State.WAITING,
+            f"al-{outcome.pinned} is pinned and cannot be used: {why}",
+            "let the project go on: `ls-active rollback PROJECT --unpin`",
+        )
+    if outcome.version is None:
+        few = f"{data.labels} labels; the first model needs {needed}"
+        return (
+            State.WAITING,
+            data.lacking if data.labels >= needed else few,
+            "label the tasks of the queue: press Label All Tasks",
+        )
+    return State.READY, f"{data.askable} tasks wait for a label", ""
+
+
+def tied_words(count: int) -> str:
+    """Say that annotators disagree, if they do."""
+    return f"{count} tasks have annotators who disagree without a majority" if count else ""
+
+
+def strategy_words(outcome: Outcome, told: str) -> str:
+    """Return the strategy told of, and what it left it to where the last publication says so."""
+    if not outcome.version:
+        return "cold start"
+    record = outcome.record or {}
+    asks = record.get("asks", told) if record.get("strategy") == told else told
+    return told if asks == told else f"{told}: {asks}"

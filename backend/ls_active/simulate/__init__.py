@@ -1,0 +1,1 @@
+"""Replay the loop on data whose labels are known, and compare strategies."""

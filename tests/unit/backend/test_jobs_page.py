@@ -1,0 +1,174 @@
+"""Jobs that the page asks for, what runs as it shows it, and the tabs it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from ls_active import jobs
+from ls_active.engine.running import JobInHand
+from ls_active.errors import BadRequest, LabelStudioUnreachable
+from ls_active.job_desk import JobDesk
+from ls_active.label_studio.tabs import Tab, put_tab
+from ls_active.ledger import Ledger
+from ls_active.loop import tabs
+from ls_active.loop.gate import Gate
+from tests.harness.quick import quick
+from tests.harness.rig import TEXTS, Rig
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_project import UID
+from tests.redis_fixture import fresh_valkey
+
+
+@pytest.fixture(scope="module")
+def server():
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture
+def studio():
+    return SimulatedLabelStudio(TEXTS[:16])
+
+
+@pytest.fixture
+def rig(tmp_path, studio):
+    return Rig(tmp_path, studio)
+
+
+@pytest.fixture
+def desk(rig, studio, server, monkeypatch):
+    made = JobDesk(rig.settings.model_copy(update={"redis_url": SecretStr(server)}), patient=True)
+    made.redis.flushall()
+    monkeypatch.setattr(jobs, "_desk", lambda: made)
+    monkeypatch.setattr(jobs, "connect", lambda settings: contextlib.nullcontext(studio))
+    with quick():
+        rig.connect()
+        yield made
+    made.redis.close()
+
+
+class FakeHttp:
+    """Keeps tabs as the Data Manager does."""
+
+    def __init__(self) -> None:
+        self.views: list[dict] = [{"id": 1, "data": None}, {"id": 2, "data": {"title": "Default"}}]
+        self.calls: list[str] = []
+
+    def json(self, method, path, *, params=None, body=None):
+        self.calls.append(method)
+        if method == "GET":
+            return self.views
+        if method == "POST":
+            self.views.append({"id": len(self.views) + 1, "data": body["data"]})
+            return self.views[-1]
+        [view] = [view for view in self.views if path.endswith(f"/{view['id']}")]
+        view["data"] = body["data"]
+        return view
+
+
+class TestWhatIsNoted:
+    def test_a_version_and_its_publication(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        [job, *_] = Ledger.load(rig.store, UID).jobs
+        assert (job.version, job.publication) == (1, rig.status.publication)
+        assert job.why == "6 new labels"
+        assert {"sync", "fit", "score", "import", "patch"} <= set(job.timings)
+
+    def test_that_somebody_asked_for_it(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        desk.coalescer.force(UID)
+        jobs.refit(UID)
+        assert Ledger.load(rig.store, UID).jobs[0].why == "asked for"
+
+    def test_an_error_in_words(self, desk, rig, studio):
+        studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
+        jobs.refit(UID)
+        [job, *_] = Ledger.load(rig.store, UID).jobs
+        assert job.error == "Label Studio does not answer"
+
+    def test_nothing_of_a_run_that_found_nothing(self, desk, rig):
+        jobs.refit(UID)
+        before = Ledger.load(rig.store, UID).jobs
+        jobs.refit(UID)
+        assert Ledger.load(rig.store, UID).jobs == before
+
+    def test_the_stage_is_told_while_it_lasts(self, desk, rig, monkeypatch):
+        rig.label(6)
+        told = []
+        plain = jobs._Run._tell
+
+        def tell(run, stage, share):
+            plain(run, stage, share)
+            told.append(json.loads(desk.redis.get(f"al:{UID}:stage"))["stage"])
+
+        monkeypatch.setattr(jobs._Run, "_tell", tell)
+        jobs.refit(UID)
+        assert {"sync", "fit", "score", "import"} <= set(told)
+        assert not desk.redis.exists(f"al:{UID}:stage")
+
+
+class TestJobs:
+    def test_a_resync_reads_everything_anew(self, desk, rig, studio):
+        rig.label(4)
+        jobs.refit(UID)
+        studio.reads.clear()
+        jobs.resync(UID)
+        read = {task for _, ids in studio.reads for task in ids}
+        assert read == set(studio.rows)
+        assert rig.status.labels == 4
+
+    def test_promoting_opens_the_gate_for_one_version(self, desk, rig):
+        Gate(rig.store, UID)._write({3: "worse", 4: "worse"})
+        jobs.promote(UID, 3)
+        assert set(Gate(rig.store, UID).held) == {4}
+        assert desk.coalescer.queued(UID)
+
+    def test_the_desk_says_what_waits(self, desk):
+        job_id = desk.ask("resync", UID)
+        assert desk.in_hand() == [JobInHand(job_id, "resync", UID)]
+
+    def test_a_disconnected_project_gets_no_tab(self, desk, rig, studio):
+        studio.http = FakeHttp()
+        rig.change(active=False)
+        jobs.tab(UID, "queue")
+        assert studio.http.calls == []
+
+    def test_a_tab_is_made_in_the_project(self, desk, studio):
+        studio.http = FakeHttp()
+        jobs.tab(UID, "queue")
+        assert studio.http.views[-1]["data"]["ordering"] == ["tasks:predictions_score"]
+        assert "Label All Tasks" in studio.http.views[-1]["data"]["title"]
+
+
+class TestTabs:
+    def test_one_of_the_same_title_is_brought_up_to_date(self):
+        http = FakeHttp()
+        first = put_tab(http, 1, Tab("Suspect labels", tasks=[1]))
+        assert put_tab(http, 1, Tab("Suspect labels", tasks=[2])) == first
+        assert http.views[-1]["data"]["filters"]["items"][0]["value"] == 2
+        assert len(http.views) == 3
+
+    def test_without_tasks_it_shows_none_rather_than_all(self):
+        [item] = Tab("Suspect labels", tasks=[]).data["filters"]["items"]
+        assert (item["filter"], item["value"]) == ("filter:tasks:id", 0)
+
+    def test_suspects_of_all_controls_the_most_doubtful_first(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        number, evaluation = tabs.newest_evaluation(rig.store, UID)
+        assert number == 1
+        doubts = [[{"task": 3, "score": 0.5}, {"task": 4, "score": 0.9}], None, [{"task": 3}]]
+        path = Path(rig.settings.data_dir, "projects", UID, "versions", "000001.evaluation.json")
+        path.write_text(json.dumps({**evaluation, "format": 1, "suspects": doubts}))
+        assert tabs.suspect_tasks(rig.store, UID) == [4, 3]
+
+    def test_an_unknown_kind_lists_those_there_are(self, studio, rig):
+        with pytest.raises(BadRequest, match="suspects, queue"):
+            tabs.make_tab(studio, rig.store, UID, "everything")
