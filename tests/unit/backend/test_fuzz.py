@@ -19,7 +19,7 @@ from tests.harness.simulated_http import KEY, on_a_socket
 from tests.harness.simulated_project import CONFIG, UID
 from tests.harness.stack import Stack, serve
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 TASK = {
     "id": 1,
