@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 import string
@@ -77,7 +78,7 @@ class Fuzzer:
         elif self.random.random() < 0.2 and isinstance(place, dict):
             del place[key]
         else:
-            place[key] = self.random.choice(ODD)
+            place[key] = copy.deepcopy(self.random.choice(ODD))
 
     def _config(self, route: str) -> bytes:
         pick = self.random.choice

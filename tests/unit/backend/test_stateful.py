@@ -26,7 +26,10 @@ from tests.harness.simulated_project import UID
 CHOICES = ("cat", "dog")
 
 # What is killed closes nothing.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.timeout(7200),
+]
 
 
 class Loop(RuleBasedStateMachine):
