@@ -146,14 +146,15 @@ def out_of_fold(fold_of: Ints, predictor: Callable[[Ints, Ints], Floats]) -> Flo
 
 
 def bootstraps(y: Labels, seed: int) -> Iterator[Ints]:
-    """Yield `MEMBERS` draws of as many rows, with replacement; each class of `y` is in every one.
+    """Yield `MEMBERS` draws of as many rows, with replacement; labels differ in each.
 
-    Otherwise a rare class would be unknown to a third of the committee, and every vote on it split.
+    A class that a draw lacks is one that its member knows nothing of: the committee is split where
+    that class may be, and asks there.
     """
     rng = np.random.default_rng(seed)
-    _, of_class = np.unique(y, return_inverse=True)
     for _ in range(MEMBERS):
-        shuffled = rng.permutation(len(y))
-        kept = shuffled[np.unique(of_class[shuffled], return_index=True)[1]]
-        others = rng.integers(len(y), size=len(y) - len(kept))
-        yield np.sort(np.concatenate([kept, others])).astype(np.int64)
+        drawn = rng.integers(len(y), size=len(y))
+        others = np.flatnonzero(y != y[drawn[0]])
+        if len(others) and not np.isin(drawn, others).any():
+            drawn[0] = rng.choice(others)
+        yield np.sort(drawn).astype(np.int64)

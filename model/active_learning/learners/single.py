@@ -135,13 +135,17 @@ class SingleLearner:
 
     def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
         """Return heads that each see labels drawn with replacement, every class once at least."""
-        data, c = Labeled.of(pool), model.c if isinstance(model, SingleModel) else C
+        data, temperature, c = Labeled.of(pool), 1.0, C
+        if isinstance(model, SingleModel):
+            temperature, c = model.temperature, model.c
 
         def member(drawn: Ints) -> SingleModel:
             rows, y = data.basis.rows[drawn], data.y[drawn]
             head = fit_head(rows, y, c=c, tolerance=COARSE)
             linear = Linear(data.scaling, data.basis.columns, data.basis.lift(head.coef))
-            return SingleModel(pool.classes, head.seen.astype(np.int32), linear, 1.0, len(y), c)
+            return SingleModel(
+                pool.classes, head.seen.astype(np.int32), linear, temperature, len(y), c
+            )
 
         return tuple(member(drawn) for drawn in bootstraps(data.y, seed))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from active_learning.cold_start import spread
 from active_learning.features import stacked
-from active_learning.ordering import in_order
+from active_learning.ordering import in_order, sampled
 from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Floats
 
@@ -31,7 +31,8 @@ class TypiClust:
     def score(self, candidates: Candidates) -> Floats:
         """Return the places in the order; the rest at random."""
         check_proba(candidates.proba)
-        everything = stacked([candidates.X, candidates.X_labeled])
-        asked = np.arange(candidates.tasks, everything.shape[0])
+        rows = sampled(candidates)
+        everything = stacked([candidates.X[rows], candidates.X_labeled])
+        asked = np.arange(len(rows), everything.shape[0])
         order = spread(everything, max(candidates.wanted, 1), rng=candidates.rng, asked=asked)
-        return in_order(order, candidates.rng.random(candidates.tasks))[candidates.task_of]
+        return in_order(rows[order], candidates.rng.random(candidates.tasks))[candidates.task_of]

@@ -127,7 +127,9 @@ class TestWhatIsSaid:
         status = rig.status
         assert (status.state, status.labels, status.skipped) == ("ready", 4, 1)
         assert status.version == 1
-        assert status.strategy.startswith("auto: margin, ")
+        assert status.strategy == (
+            "auto: typiclust, until there are 8 labels (4 labels in 2 classes so far)"
+        )
         assert status.first["audit"]["needed"] == 30
         assert {"sync", "fit", "score", "import", "patch", "evaluate"} <= status.timings.keys()
         assert result.annotated == 5
