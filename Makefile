@@ -3,7 +3,7 @@ VENV := $(or $(VIRTUAL_ENV),.venv)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long soak fuzz test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ test-slow: label-studio ## Run the tests that take longer
 
 test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
 	pytest -m long -s
+
+soak: label-studio ## Everything at once for ten minutes on a real Label Studio, then a recount
+	pytest -m long -s tests/e2e/test_soak.py
+
+fuzz: install ## 100 000 requests that are wrong in any way
+	pytest -m long -s tests/unit/backend/test_fuzz.py
 
 test-all: label-studio ## Run all tests
 	pytest -m "slow or not slow"

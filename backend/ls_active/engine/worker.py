@@ -139,8 +139,7 @@ class LoopWorker(Worker):
     def clean_registries(self) -> None:
         """Bring back what dead workers held.
 
-        Not RQ's: it takes a lock that stays 15 min if its holder dies, and walks registries of
-        features we do not use, reading with pickle.
+        Not RQ's: its lock stays 15 min if the holder dies, and it reads with pickle.
         """
         for queue in self.queues:
             register(self)  # a wiped Redis has forgotten us
@@ -211,10 +210,7 @@ def recover(queue: Queue) -> None:
 
 
 def run_worker(redis_url: str, worker_class: type[LoopWorker] = LoopWorker) -> None:
-    """Work until SIGTERM or SIGINT, the present job finished; a second one kills that.
-
-    Returns also when Redis is gone in the middle of a job: whoever keeps us running starts anew.
-    """
+    """Work until SIGTERM or SIGINT (a second one kills the job), or until Redis is gone in one."""
     connection = redis.Redis.from_url(redis_url)
     importlib.import_module(worker_class.job_class.module)  # once here, not in every fork
     worker_class(connection).work(logging_level="WARNING")
@@ -278,7 +274,9 @@ def _tick(
 
 
 def _is_on(queue: Queue, job_id: str) -> bool:
-    return job_id in queue.job_ids or job_id in queue.started_job_registry
+    # In the order in which a job passes them: one that moves meanwhile is seen all the same.
+    waiting = (*queue.job_ids, *queue.intermediate_queue.get_job_ids())
+    return job_id in waiting or job_id in queue.started_job_registry
 
 
 def worker_count(connection: redis.Redis) -> int:

@@ -319,6 +319,14 @@ class TestTimer:
             wait_until(lambda: queue.connection.zscore("al:due", UID))
         assert queue.job_ids == [waiting]
 
+    def test_leaves_a_job_that_a_worker_just_took(self, connection, coalescer, queue):
+        pending = coalescer.hint(UID)
+        Queue.dequeue_any([queue], None, connection, job_class=Ours, serializer=queue.serializer)
+        assert pending not in queue.job_ids
+        with self.running(coalescer, queue, UID):
+            wait_until(lambda: connection.zscore("al:due", UID))
+        assert coalescer.queued(UID) == pending
+
     def test_makes_every_project_due_so_that_a_wiped_redis_heals(self, coalescer, queue):
         with self.running(coalescer, queue, UID, "8.1"):
             wait_until(lambda: queue.connection.zcard("al:due") == 2)

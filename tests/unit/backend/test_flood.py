@@ -1,0 +1,120 @@
+"""Webhooks by the thousand, doubled and out of order: quick answers, and the last one counts."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import numpy as np
+import pytest
+
+from ls_active.project import Connection
+from tests.harness.figures import memory
+from tests.harness.rig import TEXTS, Rig
+from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_http import KEY, on_a_socket
+from tests.harness.simulated_project import CONFIG, UID
+from tests.harness.stack import Stack, serve
+
+SENDERS = 8
+OTHER = "2.1767225600"
+"""A second project, which Label Studio no longer has."""
+
+pytestmark = pytest.mark.slow
+
+
+class Watch:
+    """Looks at the queue all the time; keeps the most jobs that it ever saw of a project."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.most: Counter[str] = Counter()
+        self._stack = stack
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        queue = self._stack.desk.queue
+        while not self._over.wait(0.02):
+            jobs = [job for job in queue.get_jobs() if job is not None]
+            for uid, count in Counter(job.args[0] for job in jobs).items():
+                self.most[uid] = max(self.most[uid], count)
+
+
+@pytest.mark.parametrize(
+    ("webhooks", "seconds"), [(500, 3.0), pytest.param(5000, 30.0, marks=pytest.mark.long)]
+)
+def test_flood(tmp_path, webhooks: int, seconds: float) -> None:
+    with on_a_socket(SimulatedLabelStudio(TEXTS)) as wire:
+        env = {"WORKERS": "2", "PREDICT_PROCESSES": "1"}
+        with serve(tmp_path, wire.url, KEY, env) as stack:
+            wire.studio.connect(stack.url, "our model", {"min_interval": 0, "head_size": 10})
+            setup = {"project": UID, "schema": CONFIG, "hostname": wire.url}
+            httpx.post(f"{stack.url}/setup", json=setup).raise_for_status()
+            stack.wait_for(UID, lambda status: status.state == "waiting")
+            Connection(OTHER, active=True, adopted=True).save(stack.store)
+            rig = Rig(tmp_path / "data", wire.studio)
+            with wire.lock:
+                rig.label(4)
+            [api] = stack.pids("api")
+            flood(stack, 200, 1.0)
+            before = memory(api)
+            with Watch(stack) as watch:
+                spent, statuses = flood(stack, webhooks, seconds)
+            with wire.lock:
+                rig.label(2)
+            answer = httpx.post(f"{stack.url}/webhook", json=event(UID, "ANNOTATION_CREATED"))
+            assert answer.status_code == 200
+            stack.wait_for(UID, lambda status: status.labels == 6 and status.state == "ready")
+            grown = memory(api) - before
+    middle, late = np.percentile(spent, [50, 99]) * 1000
+    print(
+        f"{webhooks} webhooks in {seconds:g} s: median {middle:.1f} ms, p99 {late:.1f} ms, "
+        f"{dict(statuses)}, most jobs waiting {dict(watch.most)}, API {grown:+.1f} MiB"
+    )
+    # 503: Redis did not answer in 0.3 s, on a machine with more to do than cores.
+    assert set(statuses) <= {200, 503}
+    assert statuses[503] <= webhooks // 20
+    assert max(watch.most.values()) == 1
+    assert grown < 32
+
+
+def flood(stack: Stack, webhooks: int, seconds: float) -> tuple[list[float], Counter[int]]:
+    """Send them evenly over the time; return how long each took, and the answers."""
+    events = [event(uid, action) for uid in (UID, OTHER) for action in ACTIONS]
+    chosen = random.Random(0).choices(events, k=webhooks)
+    spent: list[float] = []
+    statuses: Counter[int] = Counter()
+    begin = time.monotonic()
+
+    def send(first: int) -> None:
+        with httpx.Client(base_url=stack.url, timeout=10) as client:
+            for place in range(first, webhooks, SENDERS):
+                time.sleep(max(begin + place * seconds / webhooks - time.monotonic(), 0))
+                started = time.perf_counter()
+                answer = client.post("/webhook", json=chosen[place])
+                spent.append(time.perf_counter() - started)
+                statuses[answer.status_code] += 1
+
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(send, range(SENDERS)))
+    return spent, statuses
+
+
+ACTIONS = ("ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED", "TASKS_CREATED")
+
+
+def event(uid: str, action: str) -> dict[str, object]:
+    number = int(uid.partition(".")[0])
+    return {"action": action, "project": {"id": number, "created_at": "2026-01-01T00:00:00Z"}}
