@@ -273,7 +273,13 @@ class TestDoors:
         assert not desk.trains(UID)
 
     @pytest.mark.parametrize(
-        "headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+        "headers",
+        [
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ],
     )
     def test_an_action_from_elsewhere_is_refused_even_with_a_token(self, client, headers, desk):
         token = client.get("/api/token").json()["token"]

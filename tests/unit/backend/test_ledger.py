@@ -69,6 +69,15 @@ def test_each_version_is_read_once(store, monkeypatch):
     assert read == []
 
 
+def test_a_version_of_another_release_is_left_out(store, tmp_path):
+    make_version(store, 10)
+    path = tmp_path / "projects" / UID / "versions" / "000001.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    make_version(store, 20)
+    note_job(store, UID, 2.0)
+    assert [line.number for line in Ledger.load(store, UID).versions] == [2]
+
+
 def test_jobs_that_did_nothing_are_not_worth_a_line(store):
     make_version(store, 10)
     note_job(store, UID, 2.0)
