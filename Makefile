@@ -3,7 +3,7 @@ VENV := $(or $(VIRTUAL_ENV),.venv)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-all lint fmt bench bench-data bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: label-studio ## Run the tests, with a real Label Studio (minutes)
 test-slow: label-studio ## Run the tests that take longer
 	pytest -m slow
 
+test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
+	pytest -m long -s
+
 test-all: label-studio ## Run all tests
 	pytest -m "slow or not slow"
 
@@ -38,10 +41,13 @@ bench: install ## Measure ours beside label-studio-ml's own server, and Label St
 bench-data: install ## Measure our default heads on real data of every kind, beside plain references
 	python -m tests.bench.data
 
+bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (ten minutes)
+	python -m tests.bench.audit
+
 bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
 	python -m tests.bench.query
 
-bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (some 40 minutes)
+bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels
 
 lock: install ## Write the lock files anew; UPGRADE=--upgrade moves every pin to its newest version

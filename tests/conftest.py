@@ -23,18 +23,23 @@ CaseMaker = Callable[..., Case]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run what needs a Label Studio last, and what is slow only when asked for."""
+    """Run what needs a Label Studio last, and what is slow or long only when asked for."""
     for item in items:
         if E2E in item.path.parents:
             item.add_marker("e2e")
             # SQLite under Label Studio is busy now and then; what fails twice is broken.
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
-    if "slow" not in config.option.markexpr:
-        skip = pytest.mark.skip(reason="slow: runs with `-m slow`, or with `-m 'slow or not slow'`")
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(skip)
+    asked = config.option.markexpr
+    _skip(items, "long", unless="long" in asked)
+    _skip(items, "slow", unless="slow" in asked or "long" in asked)
+
+
+def _skip(items: list[pytest.Item], mark: str, *, unless: bool) -> None:
+    why = f"{mark}: runs with `-m {mark}`, or with `-m '{mark} or not {mark}'`"
+    for item in items:
+        if item.get_closest_marker(mark) and not unless:
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import cast
 
 import redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq.job import JobStatus
 
 from ls_active import label_config, options
@@ -287,5 +287,7 @@ class JobDesk:
 def _queue_errors() -> Iterator[None]:
     try:
         yield
+    except ResponseError as error:
+        raise QueueDown(f"Redis refuses: {error}") from error
     except RedisError as error:
         raise QueueDown(f"Redis does not answer: {type(error).__name__}") from error

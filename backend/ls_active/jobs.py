@@ -17,7 +17,7 @@ from typing import Any
 
 from active_learning.errors import ActiveLearningError
 from ls_active.engine.lock import Lock
-from ls_active.errors import BackendError, LockLost
+from ls_active.errors import BackendError, LockLost, StoreError
 from ls_active.job_desk import STAGE, JobDesk
 from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
@@ -262,9 +262,12 @@ class _Run:
         failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
         logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
-        status = ProjectStatus.load(self._desk.store, self._uid)
-        status.now(State.FAILING, why, f"tried again in {seconds:g} s").save(self._desk.store)
         self._desk.coalescer.hint_later(self._uid, seconds)
+        try:
+            status = ProjectStatus.load(self._desk.store, self._uid)
+            status.now(State.FAILING, why, f"tried again in {seconds:g} s").save(self._desk.store)
+        except StoreError as error:
+            logger.warning("project %s: its status stays as it was: %s", self._uid, error)
 
     def _see_to_the_next(self, result: Result) -> None:
         """See to the next look: soon where only looking tells us of annotations."""

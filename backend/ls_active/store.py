@@ -17,31 +17,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
 from zipfile import BadZipFile
 
-import fsspec
 import numpy as np
-from fsspec.implementations.local import LocalFileSystem
 from numpy.typing import NDArray
 
 from ls_active.errors import BadRequest, NotFound, StoreError
-
-FORMAT = 1
-"""Raised when a file changes its meaning; a file of another format counts as absent, and what it
-held is fitted or published anew."""
+from ls_active.files import Document, Files, errors, to_json
 
 _UID = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _NUMBERED = re.compile(r"(\d{6,})\.(claim|npz|json|evaluation\.json)")
-
-Document: TypeAlias = dict[str, Any]
 
 
 def check_uid(uid: str) -> str:
@@ -51,7 +40,7 @@ def check_uid(uid: str) -> str:
     return uid
 
 
-class Store:
+class Store(Files):
     """What this service keeps, on any file system that fsspec reaches.
 
     Parameters
@@ -59,11 +48,6 @@ class Store:
     root : str
         A folder, ``file://…`` or another fsspec URL such as ``s3://bucket/prefix``.
     """
-
-    def __init__(self, root: str) -> None:
-        self._fs, path = fsspec.core.url_to_fs(root)
-        self._root = PurePosixPath(path)
-        self._local = isinstance(self._fs, LocalFileSystem)
 
     def projects(self) -> list[str]:
         """Return the uids of all projects that were ever connected."""
@@ -78,12 +62,12 @@ class Store:
 
     def write(self, uid: str, name: str, document: Mapping[str, Any]) -> None:
         """Replace the document `name` of a project."""
-        self._replace(self._folder(uid) / f"{name}.json", _to_json(document))
+        self._replace(self._folder(uid) / f"{name}.json", to_json(document))
 
     def delete(self, uid: str, name: str) -> None:
         """Forget the document `name` of a project, if it is there."""
         path = str(self._folder(uid) / f"{name}.json")
-        with _errors(path):
+        with errors(path):
             if self._fs.exists(path):
                 self._fs.rm_file(path)
 
@@ -104,14 +88,14 @@ class Store:
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
         self._create(
             folder / f"{number:06d}.json",
-            _to_json({**manifest, "version": number, "sha256": digest}),
+            to_json({**manifest, "version": number, "sha256": digest}),
         )
 
     def save_evaluation(self, uid: str, number: int, evaluation: Document) -> None:
         """Write the second file of a version; an evaluation that is there already stays."""
         path = self._folder(uid) / "versions" / f"{number:06d}.evaluation.json"
         try:
-            self._create(path, _to_json(evaluation))
+            self._create(path, to_json(evaluation))
         except FileExistsError:
             return
 
@@ -160,7 +144,7 @@ class Store:
         """
         folder = self._folder(uid)
         files = self._numbers(folder / "models", "npz")
-        with _errors(str(folder)):
+        with errors(str(folder)):
             manifest = {n: str(folder / "versions" / f"{n:06d}.json") for n in files}
             return [number for number in files if self._fs.exists(manifest[number])]
 
@@ -169,7 +153,7 @@ class Store:
         old = [number for number in self.loadable(uid)[:-keep] if number != spare]
         for number in old:
             path = str(self._model(uid, number))
-            with _errors(path):
+            with errors(path):
                 self._fs.rm_file(path)
         return old
 
@@ -183,7 +167,7 @@ class Store:
         """Write the record that makes a publication exist; one that is there already stays."""
         path = self._folder(uid) / "publications" / f"{number:06d}.json"
         try:
-            self._create(path, _to_json(record))
+            self._create(path, to_json(record))
         except FileExistsError:
             return
 
@@ -199,7 +183,11 @@ class Store:
         """Return the record of a publication, or None if it was never completed."""
         return self._read_json(self._folder(uid) / "publications" / f"{number:06d}.json")
 
-    # Bytes, below all of them
+    def sweep(self, uid: str) -> None:
+        """Delete what writers that were killed left half-written in a project, an hour later."""
+        self._sweep(self._folder(uid))
+
+    # Where it lies
 
     def _folder(self, uid: str) -> PurePosixPath:
         return self._root / "projects" / check_uid(uid)
@@ -221,68 +209,3 @@ class Store:
     def _numbers(self, folder: PurePosixPath, kind: str) -> list[int]:
         found = (_NUMBERED.fullmatch(PurePosixPath(path).name) for path in self._list(folder))
         return sorted(int(match[1]) for match in found if match and match[2] == kind)
-
-    def _list(self, folder: PurePosixPath) -> list[str]:
-        with _errors(str(folder)):
-            # An object store may answer from a listing it took before another worker wrote.
-            self._fs.invalidate_cache(str(folder))
-            return list(self._fs.ls(str(folder), detail=False)) if self._fs.exists(folder) else []
-
-    def _read_bytes(self, path: PurePosixPath) -> bytes | None:
-        with _errors(str(path)):
-            try:
-                return bytes(self._fs.cat_file(str(path)))
-            except FileNotFoundError:
-                return None
-
-    def _read_json(self, path: PurePosixPath) -> Document | None:
-        raw = self._read_bytes(path)
-        if raw is None:
-            return None
-        try:
-            document = json.loads(raw)
-        except ValueError:
-            return None
-        ours = isinstance(document, dict) and document.get("format") == FORMAT
-        return document if ours else None
-
-    def _create(self, path: PurePosixPath, data: bytes) -> None:
-        """Write `path` whole or not at all; raise FileExistsError if somebody did."""
-        with _errors(str(path)):
-            if not self._local:
-                self._fs.pipe_file(str(path), data, mode="create")
-                return
-            temporary = _write_beside(Path(path), data)
-            try:
-                os.link(temporary, path)
-            finally:
-                temporary.unlink()
-
-    def _replace(self, path: PurePosixPath, data: bytes) -> None:
-        with _errors(str(path)):
-            if self._local:
-                _write_beside(Path(path), data).replace(path)
-            else:
-                self._fs.pipe_file(str(path), data)
-
-
-@contextmanager
-def _errors(path: str) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise StoreError(f"cannot use {path}: {error.strerror or error}") from error
-
-
-def _write_beside(path: Path, data: bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-    return Path(name)
-
-
-def _to_json(document: Mapping[str, Any]) -> bytes:
-    return json.dumps({"format": FORMAT, **document}, allow_nan=False).encode()

@@ -128,4 +128,4 @@ def _log_ratios(ours: Sequence[float], theirs: Sequence[float]) -> Floats:
         raise InvalidInput(f"runs are compared in pairs, got {len(a)} and {len(b)}")
     if not (np.isfinite(a).all() and np.isfinite(b).all() and min(a.min(), b.min()) > 0):
         raise InvalidInput("figures to compare must be positive numbers")
-    return np.log(a) - np.log(b)
+    return np.asarray(np.log(a) - np.log(b))

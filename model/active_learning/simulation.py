@@ -209,7 +209,8 @@ class _Replay:
         judged = self._test
         if judged is None:
             judged = part_of(self._truth, waiting(pool))
-        return quality(self._fit and self._fit.model, pool, judged, macro=self._setup.macro)
+        model = None if self._fit is None else self._fit.model
+        return quality(model, pool, judged, macro=self._setup.macro)
 
 
 def _check_asked(rows: Ints, k: int, pool: Pool, name: str) -> None:

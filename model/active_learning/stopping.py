@@ -20,7 +20,7 @@ STABLE, SETTLED = 0.97, 0.99
 """Kappa of each of them from which labels change little, and next to nothing. On four data sets
 these came at 95 to 101 % and at 99 to 101 % of what all labels bring."""
 
-LITTLE_GAIN, NO_GAIN = 0.02, 0.005
+LITTLE_GAIN, NO_GAIN = 0.01, 0.005
 """Expected gain of 100 labels below which it is little, and next to nothing."""
 
 PLATEAU = 0.02
@@ -69,7 +69,8 @@ class Advice:
     uncertainty, uncertainty_before : float or None
         Over the sample, now and where the comparisons begin.
     gain : float or None
-        What 100 more labels are expected to add to `value`; None while no curve can be fitted.
+        What 100 more labels are expected to add to `value`, at most what the answers that changed
+        lately allow; None while nothing is compared.
     audit : int
         Audit labels.
     value, low, high : float or None
@@ -127,7 +128,7 @@ def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
         over=now.labels - start if start is not None else 0,
         uncertainty=now.uncertainty,
         uncertainty_before=before.uncertainty if before else None,
-        gain=expected_gain(history),
+        gain=_gain(history, chain),
         audit=now.audit,
         value=now.value,
         low=now.low,
@@ -136,6 +137,21 @@ def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
     )
     verdict = _verdict(found, needed)
     return replace(found, verdict=verdict, sentence=_sentence(verdict, found, needed))
+
+
+def _gain(history: Sequence[Snapshot], chain: Sequence[Snapshot]) -> float | None:
+    """Return the smaller of what the learning curve and what the changed answers let expect.
+
+    A share of right answers moves by no more than the share of answers that change, which kappa
+    falls short of 1 by at least; and later labels change fewer than earlier ones. So a curve that
+    only rises because its first estimates rest on few tasks is not believed.
+    """
+    curve = expected_gain(history)
+    over = history[-1].labels - (chain[-1].since or 0) if len(chain) == WINDOW else 0
+    if not over:
+        return curve
+    changed = sum(1 - (each.agreement or 0.0) for each in chain) * STEP / over
+    return changed if curve is None else min(curve, changed)
 
 
 def expected_gain(history: Sequence[Snapshot]) -> float | None:

@@ -25,10 +25,10 @@ from tests.bench import label_peers, label_sets
 from tests.bench.data_sets import CACHE
 from tests.bench.label_sets import LabelSet, Trial
 
-ROUNDS = 15
+ROUNDS = 12
 
 FEW, MANY = 10, 20
-"""Labels between two models: the latter from ten classes on. So the budget is 150 or 300."""
+"""Labels between two models, the latter from ten classes on: twenty a class in all, or so."""
 
 AUDIT = 0.1
 """The share of the arm that is the loop as it is delivered, its honest estimate included."""
@@ -39,7 +39,7 @@ FULL = "full"
 RANDOM, AUDITED = "random", "auto, with audit"
 
 HEADS = (
-    "calibration.py", "features.py", "learners", "quality.py", "scaling.py", "simulation.py",
+    "calibration.py", "features.py", "held_out.py", "learners", "scaling.py", "simulation.py",
 )  # fmt: skip
 QUEUE = (
     "audit.py",
@@ -104,7 +104,7 @@ def path_of(data: LabelSet, variant: str, arm: str, seed: int) -> Path:
     library = known.library if known else ""
     about = (
         _code(known.parts if known else HEADS), _release(library), ROUNDS, FEW, MANY, AUDIT,
-        data.version, _cuts(), _without_words(Path(str(label_peers.__file__))) if library else "",
+        data.version, _cuts(), without_words(Path(str(label_peers.__file__))) if library else "",
     )  # fmt: skip
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:12]
     name = "-".join((data.name, variant, arm.replace(" ", "_").replace(",", ""), str(seed)))
@@ -117,7 +117,7 @@ def _code(parts: tuple[str, ...]) -> str:
     files = [
         path for part in parts for path in (sorted((root / part).rglob("*.py")) or [root / part])
     ]
-    return hashlib.sha256("".join(map(_without_words, files)).encode()).hexdigest()
+    return hashlib.sha256("".join(map(without_words, files)).encode()).hexdigest()
 
 
 @cache
@@ -130,7 +130,7 @@ def _cuts() -> str:
 
 
 @cache
-def _without_words(path: Path) -> str:
+def without_words(path: Path) -> str:
     """Return what code does: comments and docstrings change no figure."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):

@@ -24,6 +24,7 @@ from ls_active.loop.subject import Subject
 from ls_active.plan import LeftOut, Plan, make_plan
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
+from ls_active.sync.database import disk_errors
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import Reader
 from ls_active.workshop import Workshop, open_media
@@ -186,7 +187,8 @@ def _refit_with(
         shop.say(State.SYNCING, f"read {done} of {total} tasks", title=project.title)
 
     key = f"{plan.feature_key} {sorted(plan.region_types)}"
-    with Mirror(shop.mirror_folder, key, inputs.shape, inputs.unit_shapes) as mirror:
+    folder = shop.mirror_folder
+    with disk_errors(folder), Mirror(folder, key, inputs.shape, inputs.unit_shapes) as mirror:
         reader = Reader(
             shop.client, mirror, project.id, inputs, plan.region_types, check=shop.check
         )

@@ -15,6 +15,7 @@ from ls_active.sync.reader import SyncReport
 class Outcome:
     """What a run found and did; `again_in` (seconds) when something waits for its turn.
 
+    `unreadable` means that the files of the version in force are of no use, or that there is none.
     `gate` is what the gate has to say of the newest version, if anything.
     """
 
@@ -25,5 +26,6 @@ class Outcome:
     published: str = ""
     again_in: float | None = None
     pinned: int | None = None
+    unreadable: bool = False
     evaluation: Mapping[str, Any] | None = None
     gate: str = ""

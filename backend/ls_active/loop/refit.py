@@ -85,8 +85,7 @@ class Refit:
         current = self._shelf.answering(self._subject.plan)
         publish = self._need_publication(data, record, current)
         left = agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
-        waits = left > 0 and not (fit.urgent or publish.urgent)
-        if waits:
+        if left > 0 and not (fit.urgent or publish.urgent):
             self._prune(record)
             return self._outcome(data, current, record, report, left if fit or publish else None)
         if fit:
@@ -119,6 +118,7 @@ class Refit:
             pinned=self._shelf.pinned,
             evaluation=self._appraisal.of(current.number) if current else None,
             gate=self._gate.words(current.number if current else 0, self._options.gate),
+            unreadable=self._shelf.current() is None,
         )
 
     # What is there
@@ -280,3 +280,4 @@ class Refit:
             pruned = self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
         if pruned and len(stale) <= limit:
             self._mirror.set_note("stale", None)
+            self._shop.store.sweep(self._shop.uid)

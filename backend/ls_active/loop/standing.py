@@ -18,9 +18,14 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
     if not len(data.pool.ids):
         return State.WAITING, "the project has no tasks yet", "import some"
     if outcome.version is None and outcome.pinned:
+        why = (
+            "its files are damaged, or of another release"
+            if outcome.unreadable
+            else "it does not answer today's label config"
+        )
         return (
             State.WAITING,
-            f"al-{outcome.pinned} is pinned and does not answer today's label config",
+            f"al-{outcome.pinned} is pinned and cannot be used: {why}",
             "let the project go on: `ls-active rollback PROJECT --unpin`",
         )
     if outcome.version is None:

@@ -57,6 +57,8 @@ def read(path: Path, text: Sequence[str], label: str) -> Examples:
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
     suffix = path.suffix.lower()
+    if not path.exists():
+        raise FileNotFoundError
     if suffix in {".jsonl", ".ndjson"}:
         return _json_lines(path)
     if suffix in {".csv", ".tsv"}:

@@ -12,8 +12,9 @@ from active_learning.held_out import measure_of
 from ls_active.console import terminal
 from ls_active.errors import BadRequest
 from ls_active.simulate import compare, report
+from ls_active.simulate.examples import Examples
 from ls_active.simulate.pooling import Readable, pool_of
-from ls_active.simulate.reading import Examples, read
+from ls_active.simulate.reading import read
 
 LABELS = 200
 """The budget, or half of what can be asked if that is less."""

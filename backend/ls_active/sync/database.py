@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from ls_active.errors import StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +40,28 @@ CREATE TABLE units (
     task INTEGER NOT NULL, input INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
     layout BLOB NOT NULL, PRIMARY KEY (task, input));
 """
+
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+@contextmanager
+def disk_errors(folder: Path) -> Iterator[None]:
+    """Say what a full or broken disk did to the mirror in a folder.
+
+    Raises
+    ------
+    StoreError
+        SQLite or the system refused to write.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"cannot use {folder}: {error}; is the disk full?") from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StoreError(f"cannot use {folder}: {error.strerror}") from error
 
 
 def open_database(folder: Path, feature_key: str) -> sqlite3.Connection:

@@ -61,13 +61,18 @@ class Mirror:
         except BlockingIOError:
             self._lock.close()
             raise LockLost(f"another process is using the mirror in {folder}") from None
+        try:
+            self._open(feature_key, (shape, *unit_shapes))
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _open(self, feature_key: str, shapes: Sequence[tuple[int, bool]]) -> None:
+        folder = self._folder
         self._db = open_database(folder, feature_key)
-        places = [folder / "features", *(folder / f"units-{n}" for n in range(len(unit_shapes)))]
+        places = [folder / "features", *(folder / f"units-{n}" for n in range(len(shapes) - 1))]
         lengths = self._lengths(len(places))
-        self._files = [
-            open_features(*each)
-            for each in zip(places, (shape, *unit_shapes), lengths, strict=True)
-        ]
+        self._files = [open_features(*each) for each in zip(places, shapes, lengths, strict=True)]
         with self.transaction():
             pass  # Commits the empty row of a new feature file.
 

@@ -105,9 +105,12 @@ class Reader:
             after_id=after_id,
         )
 
-    def with_annotations(self, *filters: query.Filter, after_id: int = 0) -> query.TaskPages:
-        """Read state and annotations of all tasks that match."""
-        return self.pages(*filters, include=("annotations",), fields="all", after_id=after_id)
+    def with_annotations(
+        self, *filters: query.Filter, after_id: int = 0, data: bool = False
+    ) -> query.TaskPages:
+        """Read state and annotations of all tasks that match, and their data as well."""
+        include = ("annotations", "data") if data else ("annotations",)
+        return self.pages(*filters, include=include, fields="all", after_id=after_id)
 
     def fresh(self, page: list[query.Task]) -> list[query.Task]:
         """Return the tasks of a page whose state is not the one we know."""
@@ -121,7 +124,7 @@ class Reader:
             self._check()
             fresh = self.fresh(page)
             known = self.mirror.states(page[0]["id"], page[-1]["id"])
-            moved = [task["id"] for task in fresh if not _explained(task, known.get(task["id"]))]
+            moved = self._moved(fresh, known)
             with self.mirror.transaction():
                 self.mirror.put_states(map(state_of, fresh))
                 self.mirror.set_unread(moved, unread=True)
@@ -129,6 +132,19 @@ class Reader:
                     self.mirror.put_annotations(task["id"], self._annotations(task))
             report += _report(fresh, known)
         return report
+
+    def _moved(self, fresh: list[query.Task], known: dict[int, TaskState]) -> list[int]:
+        """Return the tasks whose data is new, or may be."""
+        digests = self.mirror.digests(task["id"] for task in fresh if "data" in task)
+        return [task["id"] for task in fresh if self._has_moved(task, known, digests)]
+
+    def _has_moved(
+        self, task: query.Task, known: dict[int, TaskState], digests: dict[int, bytes | None]
+    ) -> bool:
+        before = digests.get(task["id"])
+        if before is not None:
+            return before != self._inputs.digest(task["data"])
+        return not _explained(task, known.get(task["id"]))
 
     def read_data(self) -> None:
         """Read the data of all tasks whose data is new or may be."""
@@ -235,7 +251,8 @@ def _counts(state: TaskState | None) -> tuple[int, int]:
 def _explained(task: query.Task, before: TaskState | None) -> bool:
     """Say whether annotations alone account for a new `updated_at`; else the data may be new.
 
-    An edit of the data that an annotation follows within one pass looks like the annotation alone.
+    An edit of the data that an annotation follows within one pass looks like the annotation alone:
+    where only a few tasks changed, their data is read along and compared.
     """
     if before is None:
         return False

@@ -19,6 +19,7 @@ import anyio
 import anyio.to_thread
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from active_learning.errors import ActiveLearningError
 from ls_active import schemas
 from ls_active.engine.processes import die_with_parent
 from ls_active.errors import BackendError, Busy
@@ -49,6 +50,10 @@ def answer(predictor: Predictor, body: bytes) -> Answer:
         return Answer(200, reply.model_dump_json().encode())
     except BackendError as error:
         return Answer(error.status, schemas.problem(error.code, str(error)))
+    except ActiveLearningError as error:
+        # An encoder that is not installed, say: for the person who must act as well.
+        logger.warning("/predict: %s", error)
+        return Answer(503, schemas.problem("cannot_predict", str(error)))
     except Exception:
         logger.exception("/predict failed")
         return Answer(500, schemas.problem(BackendError.code, schemas.UNEXPECTED))

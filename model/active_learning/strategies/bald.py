@@ -62,7 +62,7 @@ def _ranges(starts: Ints, tasks: Ints) -> Ints:
     """Return the questions of some tasks."""
     counts = np.diff(starts)[tasks]
     before = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return np.arange(counts.sum()) + np.repeat(starts[tasks] - before, counts)
+    return np.asarray(np.arange(counts.sum()) + np.repeat(starts[tasks] - before, counts))
 
 
 def _information(said: Floats) -> Floats:

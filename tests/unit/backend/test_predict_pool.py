@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from active_learning.encoders.packaged import EncoderUnavailable
 from ls_active.errors import Busy
-from ls_active.web.predict_pool import Answer, PredictPool
+from ls_active.web.predict_pool import Answer, PredictPool, answer
 from tests.http_fakes import make_settings
 from tests.predictors import Obedient
 
@@ -81,3 +82,16 @@ def test_errors_come_back_as_answers_and_the_process_lives_on(pool: PredictPool)
         assert pid_of(await pool.answer(order(""))) == before
 
     asyncio.run(run())
+
+
+def test_an_encoder_that_is_missing_is_said_with_what_to_do() -> None:
+    class Poor:
+        def predict(self, _: Any) -> Any:
+            raise EncoderUnavailable("ears is not installed; run: pip install ears==1")
+
+    said = answer(Poor(), order("x"))
+    assert said.status == 503
+    assert json.loads(said.body) == {
+        "error": "cannot_predict",
+        "detail": "ears is not installed; run: pip install ears==1",
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -168,6 +169,26 @@ class TestPinning:
         shelf.pin(None)
         rig.run()
         assert studio.fields["model_version"].startswith("al-3.")
+
+    @pytest.mark.parametrize("number", ["format", "sha256"])
+    def test_of_what_cannot_be_read_any_more_is_said_as_such(self, rig, studio, tmp_path, number):
+        rig.label(4)
+        rig.run()
+        ModelShelf(rig.store, UID).pin(1)
+        [path] = [p for p in tmp_path.rglob("000001.json") if p.parent.name == "versions"]
+        path.write_text(json.dumps(json.loads(path.read_text()) | {number: 0}))
+        rig.run()
+        assert "al-1 is pinned and cannot be used: its files are damaged" in rig.status.detail
+        assert "--unpin" in rig.status.remedy
+        assert studio.serves_whole()
+
+    def test_of_another_label_config_is_said_as_such(self, rig, studio):
+        rig.label(4)
+        rig.run()
+        ModelShelf(rig.store, UID).pin(1)
+        studio.fields["label_config"] = CONFIG.replace('"cat"', '"cats"')
+        rig.run()
+        assert "it does not answer today's label config" in rig.status.detail
 
 
 def test_a_deleted_data_folder_is_rebuilt(rig, studio, tmp_path):

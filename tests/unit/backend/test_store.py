@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -13,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ls_active.errors import BadRequest, NotFound, StoreError
-from ls_active.store import FORMAT, Store
+from ls_active.files import FORMAT
+from ls_active.store import Store
 
 UID = "12.1795351743"
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.zeros(2)}
@@ -74,6 +77,18 @@ class TestDocuments:
         (tmp_path / "projects").write_text("a file where a folder should be")
         with pytest.raises(StoreError, match=r"cannot use .*projects"):
             Store(str(tmp_path)).write(UID, "state", {})
+
+
+def test_what_killed_writers_left_is_swept_an_hour_later(local, tmp_path):
+    local.write(UID, "state", {})
+    old, young = (files(tmp_path, "") / f".writing-{age}" for age in ("old", "young"))
+    for path in (old, young):
+        path.write_text("half a docu")
+    os.utime(old, (time.time() - 4000,) * 2)
+    local.sweep(UID)
+    assert not old.exists()
+    assert young.exists()
+    assert local.read(UID, "state") is not None
 
 
 class TestNumbers:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ls_active.sync import cursor
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import TRY_AGAIN, SyncReport
 from tests.harness.effects import Killed
@@ -102,8 +103,8 @@ class TestTheFirstSync:
         reads = data_reads(studio)
         assert contents(mirror) == anew(studio)
         assert len(featurizer.seen) == 10 + 1 + twice
-        # The page in hand when it died, and the edited one.
-        assert {task for task, times in reads.items() if times > 1} == in_hand | {2}
+        # The page in hand when it died, the annotated one and the edited one.
+        assert {task for task, times in reads.items() if times > 1} == in_hand | {1, 2}
 
     def test_sees_what_came_while_it_read(self, studio, mirror):
         studio.page_cap = 4
@@ -145,13 +146,34 @@ class TestWhatChanged:
         assert sync_of(studio, mirror).run() == SyncReport()
         assert contents(mirror) == before
 
-    def test_annotations_without_the_data_of_their_tasks(self, studio, mirror):
+    def test_many_annotations_without_the_data_of_their_tasks(self, studio, mirror, monkeypatch):
+        monkeypatch.setattr(cursor, "FEW", 2)
         for task in (2, 5, 6):
             studio.annotate(task, "cat")
         report = sync_of(studio, mirror).run()
         assert report == SyncReport(changed=3, annotated=3)
         assert {item.task for item in mirror.annotations()} == {2, 5, 6}
         assert max(data_reads(studio).values()) == 1
+
+    def test_a_few_annotations_with_the_data_of_their_tasks_in_no_more_calls(self, studio, mirror):
+        studio.calls.clear()
+        sync_of(studio, mirror).run()
+        nothing = studio.calls["tasks"]
+        studio.annotate(2, "cat")
+        featurizer = Letters()
+        studio.calls.clear()
+        sync_of(studio, mirror, featurizer=featurizer).run()
+        assert studio.calls["tasks"] == nothing + 1
+        assert data_reads(studio)[2] == 2
+        assert featurizer.seen == []
+
+    @pytest.mark.parametrize("pause", [0, 2])
+    def test_a_text_edited_before_it_was_annotated(self, studio, mirror, pause):
+        studio.edit_task(3, "edited")
+        studio.wait(pause)
+        studio.annotate(3, "cat")
+        sync_of(studio, mirror).run()
+        np.testing.assert_array_equal(features_of(mirror, 3), row_of("edited"))
 
     def test_new_tasks_with_their_data_once(self, studio, mirror):
         new = studio.add_tasks(["new", "newer"])
@@ -166,8 +188,8 @@ class TestWhatChanged:
         studio.wait(wait)
         sync_of(studio, mirror).run()
         np.testing.assert_array_equal(features_of(mirror, 3), row_of("edited"))
-        assert data_reads(studio)[3] == 2
-        assert sum(data_reads(studio).values()) == 11
+        assert data_reads(studio)[3] == 3
+        assert sum(data_reads(studio).values()) == 12
 
     def test_a_text_edited_after_it_was_annotated(self, studio, mirror):
         studio.annotate(3, "cat")
@@ -210,7 +232,6 @@ class TestWhatChanged:
         assert found[2].ground_truth
         assert not found[3].skipped
         assert mirror.table().is_labeled.tolist()[:4] == [True, True, True, False]
-        assert max(data_reads(studio).values()) == 1
         studio.delete_annotation(first)
         featurizer = Letters()
         sync_of(studio, mirror, featurizer=featurizer).run()

@@ -82,9 +82,7 @@ class Script:
         self.change(lambda annotation: self.studio.delete_annotation(annotation, stamped=False))
 
     def edit(self) -> None:
-        # Known before: an edit that an annotation follows at once shows as the annotation only.
         self.studio.edit_task(self.task(), f"edit {self.random.random()}")
-        self.sync()
 
     def add(self) -> None:
         self.studio.add_tasks([f"added {self.random.random()}"])

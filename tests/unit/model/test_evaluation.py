@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from active_learning.errors import InvalidInput
 from active_learning.evaluation import (
     NEAR_DUPLICATE,
+    calibration_error,
     folds,
     near_duplicate_groups,
     same_question,
@@ -91,3 +92,45 @@ def test_a_group_has_one_fold_whoever_else_is_there(keys, n_folds, seed):
 def test_folds_are_about_equal_even_for_the_lowest_keys():
     sizes = np.bincount(folds(np.arange(5000, dtype=np.uint64), 10))
     assert sizes.min() > 400
+
+
+# Calibration
+
+
+def test_confidence_that_is_right_has_no_error():
+    right = np.array([0, 1, 1, 1] * 25)
+    assert calibration_error(np.full(100, 0.75), right) == pytest.approx(0)
+    assert calibration_error(np.full(100, 0.95), right) == pytest.approx(0.2)
+
+
+def test_errors_that_cancel_are_seen():
+    # The mean confidence is the share of right answers: one bin alone would see nothing.
+    told, right = np.repeat([0.4, 0.6], 50), np.repeat([0, 1], 50)
+    assert calibration_error(told, right) == pytest.approx(0.4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 300), st.integers(0, 999))
+def test_calibration_error_is_a_share_and_has_no_order(n, seed):
+    rng = np.random.default_rng(seed)
+    told = rng.random(n)
+    right = rng.random(n) < told
+    found = calibration_error(told, right)
+    assert abs(told.mean() - right.mean()) - 1e-12 <= found <= 1
+    mixed = rng.permutation(n)
+    assert calibration_error(told[mixed], right[mixed]) == pytest.approx(found)
+
+
+def test_of_perfect_calibration_little_is_left_with_labels():
+    rng = np.random.default_rng(0)
+    errors = {}
+    for n in (100, 5_000):
+        told = rng.uniform(0.5, 1, size=(50, n))
+        errors[n] = np.mean([calibration_error(c, rng.random(n) < c) for c in told])
+    assert errors[5_000] < 0.02 < errors[100] < 0.1
+
+
+def test_calibration_of_nothing_is_refused():
+    for told, right in (([], []), ([0.5], [])):
+        with pytest.raises(InvalidInput):
+            calibration_error(np.array(told), np.array(right))

@@ -53,6 +53,51 @@ def test_classes_agree_with_scikit_learn(n, seed):
     assert found.low <= found.value <= found.high
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 99))
+def test_confusion_agrees_with_scikit_learn_and_leaves_out_what_never_came(n, seed):
+    rng = np.random.default_rng(seed)
+    y, proba = rng.integers(3, size=n), rng.dirichlet(np.ones(3), size=n)
+    found = class_figures("chosen", y, proba, ABC).confusion
+    matrix = metrics.confusion_matrix(y, proba.argmax(axis=1), labels=[0, 1, 2])
+    assert [[found.get(a, {}).get(b, 0) for b in ABC] for a in ABC] == matrix.tolist()
+    assert all(count for row in found.values() for count in row.values())
+
+
+def test_a_rare_class_is_counted_and_has_its_recall():
+    y = np.array([0] * 58 + [1, 2])
+    proba = np.tile([0.9, 0.05, 0.04, 0.01], (60, 1))
+    proba[59] = [0.1, 0.1, 0.7, 0.1]
+    for basis in ("audit", "chosen"):
+        found = class_figures(basis, y, proba, (*ABC, "d"))
+        assert found.support == {"a": 58, "b": 1, "c": 1, "d": 0}
+        assert found.recall == {"a": 1, "b": 0, "c": 1}
+
+
+@pytest.mark.parametrize(("basis", "n", "told"), [
+    ("audit", 99, False), ("audit", 100, True), ("chosen", 500, False),
+])  # fmt: skip
+def test_calibration_is_told_of_a_uniform_sample_that_is_large_enough(basis, n, told):
+    y = np.arange(n) % 2
+    found = class_figures(basis, y, np.tile([0.7, 0.3], (n, 1)), ABC[:2])
+    assert (found.calibration_error is not None) == told
+    if told:
+        assert found.calibration_error == pytest.approx(0.2)
+
+
+def test_only_of_a_uniform_sample_each_answer_is_kept():
+    proba = np.array([[0.8, 0.2, 0.0], [0.4, 0.6, 0.0]])
+    y, Y = np.array([0, 0]), np.array([[1, 0, 0], [1, 1, 0]], dtype=np.int8)
+    assert class_figures("audit", y, proba, ABC).of_task == (1, 0)
+    assert class_figures("chosen", y, proba, ABC).of_task == ()
+    assert set_figures("audit", Y, proba, ABC).of_task == pytest.approx((1, 2 / 3))
+    assert number_figures("audit", np.array([1.0, 4.0]), np.array([3.0, 4.0])).of_task == (-2, 0)
+    units = np.array([[0.1, 0.9], [0.9, 0.1], [0.9, 0.1]])
+    starts = np.array([0, 2, 3])
+    found = sequence_figures("audit", np.array([1, 1, 0]), units, starts, ("a",))
+    assert found.of_task == pytest.approx((2 / 3, 1))
+
+
 # Any number of classes a task
 
 

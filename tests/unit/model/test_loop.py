@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from active_learning import loop
 from active_learning.errors import UnknownComponent
-from active_learning.registry import strategy_named
+from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
 from active_learning.types import UNLABELED, Candidates, Kind, Pool, Reason, Serving
 
@@ -389,3 +389,48 @@ def test_learns_real_text_and_margin_beats_chance():
     margin = [learn("margin", 100, seed) for seed in range(2)]
     assert min(margin) > 0.8
     assert np.mean(margin) > learn("random", 100, 0) + 0.01
+
+
+# What auto picks, and what is said of it
+
+
+def test_auto_spreads_until_each_class_seen_has_four_labels():
+    X, y = sparse_topics(200)
+    for n_labels, strategy in ((5, "typiclust"), (40, "margin")):
+        pool = pool_of(X, partly(y, n_labels), 3)
+        model = fitted(pool)
+        queue = rank(pool, model, strategy="auto")
+        assert queue.choice == queue.choices[0]
+        assert queue.choice.strategy == strategy
+        assert str(queue.choice).startswith(f"{strategy}, ")
+        assert rank(pool, model, strategy=strategy).choice.why == ""
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_auto_asks_every_kind_of_answer(kind):
+    pool = learnable(kind, "vector")
+    queue = rank(pool, fitted(pool), strategy="auto", epsilon=0.0)
+    assert queue.choice.strategy == ("typiclust" if kind is Kind.NUMBER else "margin")
+
+
+def test_each_control_has_its_choice():
+    pools = two_controls()
+    queue = rank_all(pools, [fitted(pool) for pool in pools], strategy="auto")
+    assert [choice.strategy for choice in queue.choices] == ["margin", "typiclust"]
+    assert rank_all(pools, [None, fitted(pools[1])]).choices[0] is None
+    assert rank_all(pools, [None, None]).choice.why == "since there is no model yet"
+
+
+@pytest.mark.parametrize("kind", [Kind.SINGLE, Kind.MULTIPLE, Kind.SEQUENCE])
+def test_a_committee_is_of_other_minds_and_leaves_the_model_alone(kind):
+    pool = learnable(kind, "vector")
+    model = fitted(pool)
+    before = {name: array.copy() for name, array in model.to_arrays().items()}
+    members = learner_of(kind).committee(pool, model=model, seed=0)
+    rows = np.flatnonzero(pool.serving == Serving.YES)
+    said = [loop.opine(member, pool, rows).questions for member in members]
+    assert np.std(said, axis=0).max() > 0.01
+    queue = rank(pool, model, strategy="bald", epsilon=0.0)
+    assert queue.scores[0] > 0
+    for name, array in model.to_arrays().items():
+        np.testing.assert_array_equal(array, before[name])

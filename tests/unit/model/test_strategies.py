@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from active_learning import registry
+from active_learning import ordering, registry
+from active_learning.types import Kind
 from tests.checks import strategy as checks
 
 CASES = [
@@ -36,3 +37,24 @@ def test_random_uses_the_seed_it_is_given():
     first = strategy.score(checks.candidates(proba, seed=1))
     second = strategy.score(checks.candidates(proba, seed=2))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["badge", "bald", "coreset"])
+def test_a_large_pool_is_sampled(name, monkeypatch):
+    monkeypatch.setattr(ordering, "SAMPLE", 25)
+    given = checks.candidates(checks.distributions(60, 3), wanted=10)
+    scores = checks.check_scores(registry.strategy_named(name), given)
+    assert 10 < len(np.unique(scores)) <= 26 or name == "badge"
+
+
+@pytest.mark.parametrize("name", ["mnlp", "token_entropy"])
+def test_scores_of_whole_texts(name):
+    proba = np.array([[0.5, 0.5], [0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.8, 0.2]])
+    given = checks.candidates(proba, tasks=3, kind=Kind.SEQUENCE, starts=np.array([0, 2, 4, 5]))
+    expected = {
+        "mnlp": 1 - np.array([np.sqrt(0.45), 0.9, 0.8]),
+        "token_entropy": np.array([1.0182, 0.6502, 0.5004]) / np.array([2.0182, 1.6502, 1.5004]),
+    }
+    scores = registry.strategy_named(name).score(given)
+    np.testing.assert_allclose(given.best(scores), expected[name], atol=1e-4)
+    np.testing.assert_array_equal(scores, given.best(scores)[given.task_of])
