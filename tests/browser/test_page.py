@@ -127,11 +127,11 @@ class TestAnAdmin:
 
 class TestSuspects:
     def test_a_planted_label_is_found_and_corrected(self, client, stack, studio, open_page):
-        texts = [(text[:600], label) for text, label in bbc()[300:420]]
+        texts = [(text[:600], label) for text, label in bbc()[300:440]]
         case = Case.create(client, stack, "News with wrong labels", texts)
         planted = [task for task, label in case.truth.items() if label == "sports"][:5]
         annotator = case.annotator()
-        for task, label in case.truth.items():
+        for task, label in list(case.truth.items())[:120]:
             annotator.submit(task, "tech" if task in planted else label)
         case.connect(min_interval=0)
         case.wait_learned(PATIENCE)
