@@ -347,7 +347,7 @@ class TestActions:
         gate._write({2: "al-2 is held back: worse on <b>random</b> tasks"})
         try:
             html = client.get(f"/projects/{UID}/versions").text
-            assert "Al-2 is held back: worse on &lt;b&gt;random" in html
+            assert "al-2 is held back: worse on &lt;b&gt;random" in html
             assert f"/projects/{UID}/confirm/promote?version=2" in html
             assert press(client, "promote", version=2, confirmed=True).json()["job"]
         finally:
