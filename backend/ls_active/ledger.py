@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
+from ls_active.errors import NotFound
 from ls_active.store import Store
 
 JOBS_KEPT = 50
@@ -89,13 +90,12 @@ class Ledger:
         last = max((line.number for line in self.versions), default=0)
         new = thinned([number for number in store.versions(uid) if number > last])
         # A version that was passed over is never evaluated: only the newest may still be.
-        known = [
+        lines = [
             line if line.evaluated or line.number < last else read_line(store, uid, line.number)
             for line in self.versions
         ]
-        return Ledger(
-            tuple(thinned([*known, *(read_line(store, uid, number) for number in new)])), self.jobs
-        )
+        lines += [read_line(store, uid, number) for number in new]
+        return Ledger(tuple(thinned([line for line in lines if line is not None])), self.jobs)
 
     def with_job(self, job: JobLine) -> Ledger:
         """Return a copy with one more job; the oldest are forgotten."""
@@ -142,9 +142,12 @@ def thinned(lines: list[U]) -> list[U]:
     return lines
 
 
-def read_line(store: Store, uid: str, number: int) -> VersionLine:
-    """Return a version in a line, from its records."""
-    manifest, evaluation = store.manifest(uid, number), store.evaluation(uid, number)
+def read_line(store: Store, uid: str, number: int) -> VersionLine | None:
+    """Return a version in a line, from its records; None if another release wrote them."""
+    try:
+        manifest, evaluation = store.manifest(uid, number), store.evaluation(uid, number)
+    except NotFound:
+        return None
     audits = evaluation["audits"] if evaluation else [None] * len(manifest["heads"])
     heads = [
         {

@@ -71,8 +71,9 @@ def count(number: int, noun: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a text as a sentence of its own."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
+    """Return a text as a sentence of its own; the name of a version stays as it is."""
+    first = text[:1] if text.startswith("al-") else text[:1].upper()
+    return f"{first}{text[1:].rstrip('.')}." if text else ""
 
 
 def span(seconds: float) -> str:

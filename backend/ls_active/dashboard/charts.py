@@ -106,6 +106,8 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
             at, [low[i] for i in audited], [high[i] for i in audited],
             color=theme.first, alpha=0.2, linewidth=0,
         )  # fmt: skip
+        # One version alone has no band.
+        axes.vlines(at, [low[i] for i in audited], [high[i] for i in audited], theme.first, lw=0.8)
         axes.plot(
             at, [value[i] for i in audited],
             color=theme.first, marker="o", markersize=4, label=_plain(chart.columns[1], 60),

@@ -95,7 +95,8 @@ class Door:
         if origin is None:
             return True
         # A reverse proxy may have changed Host: then PUBLIC_URL says what browsers see.
-        return urlsplit(origin).netloc.lower() in {headers.get("host", "").lower(), self._public}
+        ours = {headers.get("host", "").lower(), self._public} - {""}
+        return urlsplit(origin).netloc.lower() in ours
 
     def _signed(self, made_at: str) -> str:
         message = _PURPOSE + made_at.encode()

@@ -37,7 +37,8 @@ def charts(
             _calibration(place, title, audit),
             _uncertainty(place, title, history),
         ]
-    return [*found, _throughput(status)]
+    # What is not there yet stands last.
+    return sorted([*found, _throughput(status)], key=lambda chart: bool(chart.note))
 
 
 def _learning(place: int, title: str, ledger: Ledger, head: Mapping[str, Any]) -> Chart:

@@ -22,6 +22,7 @@ from ls_active.dashboard.actions import Wish
 from ls_active.dashboard.books import Books
 from ls_active.dashboard.doctor import Doctor
 from ls_active.dashboard.door import SECURITY_HEADERS, Door
+from ls_active.dashboard.views import FindingView
 from ls_active.errors import BackendError, BadRequest, Busy, NotFound
 from ls_active.settings import Settings
 
@@ -101,12 +102,16 @@ class Pages:
     @_in_words
     async def versions(self, request: Request, uid: str) -> Response:
         """Show the versions, two of them side by side where that is asked."""
-        one, other = (request.query_params.get(name, "") for name in ("one", "other"))
+        one, other = (_number(request.query_params.get(name, "")) for name in ("one", "other"))
         compared = None
-        if one.isdecimal() and other.isdecimal():
-            compared = await self.read(self.books.compare, uid, int(one), int(other))
+        if one is not None and other is not None:
+            compared = await self.read(self.books.compare, uid, one, other)
         found = await self.read(self.books.versions, uid)
-        return await self._of(uid, "versions.html", versions=found, compared=compared)
+        numbers = [view.number for view in found]
+        chosen = (one, other) if compared else (*numbers[:2], 0, 0)[:2]
+        return await self._of(
+            uid, "versions.html", versions=found, compared=compared, chosen=chosen
+        )
 
     @_in_words
     async def jobs(self, uid: str) -> Response:
@@ -117,8 +122,10 @@ class Pages:
     async def doctor(self, uid: str) -> Response:
         """Show what the doctor finds."""
         view = await self.read(self.books.project, uid)
-        found = await self._doctor.look(view.uid)
-        return self.render("doctor.html", project=view, findings=found)
+        groups: dict[str, list[FindingView]] = {}
+        for found in await self._doctor.look(view.uid):
+            groups.setdefault(found.about, []).append(found)
+        return self.render("doctor.html", project=view, findings=groups)
 
     @_in_words
     async def confirm(self, request: Request, uid: str, action: str) -> Response:

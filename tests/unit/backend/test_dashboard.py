@@ -18,6 +18,8 @@ from ls_active.dashboard.views import Preview
 from ls_active.errors import Forbidden, LabelStudioUnreachable
 from ls_active.job_desk import JobDesk
 from ls_active.ledger import Ledger, note_job
+from ls_active.loop.gate import Gate
+from ls_active.loop.models import ModelShelf
 from ls_active.project import ProjectStatus
 from ls_active.settings import Settings
 from ls_active.web.app import create_app
@@ -273,7 +275,13 @@ class TestDoors:
         assert not desk.trains(UID)
 
     @pytest.mark.parametrize(
-        "headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+        "headers",
+        [
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+        ],
     )
     def test_an_action_from_elsewhere_is_refused_even_with_a_token(self, client, headers, desk):
         token = client.get("/api/token").json()["token"]
@@ -332,6 +340,29 @@ class TestActions:
         assert press(client, "tab", tab="suspects").status_code == 200
         assert press(client, "tab", tab="tabs").status_code == 400
         assert [job.name for job in desk.in_hand()] == ["tab"]
+
+    def test_a_version_that_the_gate_holds_back_can_be_promoted(self, client, desk, rig):
+        assert press(client, "promote", version=2, confirmed=True).json()["job"] == ""
+        gate = Gate(rig.store, UID)
+        gate._write({2: "al-2 is held back: worse on <b>random</b> tasks"})
+        try:
+            html = client.get(f"/projects/{UID}/versions").text
+            assert "al-2 is held back: worse on &lt;b&gt;random" in html
+            assert f"/projects/{UID}/confirm/promote?version=2" in html
+            assert press(client, "promote", version=2, confirmed=True).json()["job"]
+        finally:
+            gate.open()
+        assert [job.name for job in desk.in_hand()] == ["promote"]
+
+    def test_a_version_that_is_held_is_said_and_not_held_twice(self, client, desk, rig):
+        shelf = ModelShelf(rig.store, UID)
+        shelf.pin(1)
+        try:
+            assert press(client, "hold", version=1, confirmed=True).json()["job"] == ""
+            assert press(client, "release", confirmed=True).json()["job"]
+        finally:
+            shelf.pin(None)
+        assert [job.name for job in desk.in_hand()] == ["pin"]
 
     def test_an_unknown_action_lists_those_there_are(self, client):
         answer = press(client, "explode")

@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ls_active import ledger
+from ls_active.dashboard.books import Books
 from ls_active.ledger import JOBS_KEPT, VERSIONS_KEPT, Ledger, note_job, thinned
+from ls_active.project import Connection, ProjectStatus
 from ls_active.store import Store
+from tests.http_fakes import make_settings
 
 UID = "1.1795351743"
 CHOSEN = {"value": 0.7, "low": 0.5, "high": 0.9, "n": 20, "measure": "accuracy", "recall": {}}
@@ -67,6 +70,43 @@ def test_each_version_is_read_once(store, monkeypatch):
     monkeypatch.setattr(ledger, "read_line", lambda *a: read.append(a))
     note_job(store, UID, 2.0)
     assert read == []
+
+
+def test_a_version_of_another_release_is_left_out(store, tmp_path):
+    make_version(store, 10)
+    path = tmp_path / "projects" / UID / "versions" / "000001.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    make_version(store, 20)
+    note_job(store, UID, 2.0)
+    assert [line.number for line in Ledger.load(store, UID).versions] == [2]
+
+
+class CountedStore(Store):
+    """Counts the files that are read."""
+
+    reads = 0
+
+    def _read_bytes(self, path):
+        self.reads += 1
+        return super()._read_bytes(path)
+
+
+def test_the_page_of_a_project_reads_as_much_with_many_versions_as_with_few(store, tmp_path):
+    head = {"control": "c", "tag": "Choices", "labels": 1, "useful": True}
+    head |= {"chosen": {**CHOSEN, "support": {"A": 1}}, "audit": None}
+    Connection(UID).save(store)
+    ProjectStatus(UID, version=1, heads=(head,)).save(store)
+    spent = {}
+    for versions in (3, 60):
+        while len(store.versions(UID)) < versions:
+            make_version(store, 10 + len(store.versions(UID)))
+        note_job(store, UID, 2.0)
+        books = Books(make_settings(tmp_path), desk=None)
+        books.store = counted = CountedStore(str(tmp_path))
+        books.project(UID)
+        assert len(books.charts(UID)[0].rows) == versions
+        spent[versions] = counted.reads
+    assert spent[3] == spent[60] < 10
 
 
 def test_jobs_that_did_nothing_are_not_worth_a_line(store):
