@@ -54,7 +54,7 @@ class LabelingPage:
         self.page.goto(address)
         self.choose(choice)
         with self.page.expect_response(_is_saved):
-            self.page.get_by_role("button", name=re.compile("^Update")).first.click()
+            self.page.locator("button", has_text=re.compile("^Update$")).click()
 
 
 def _is_next(reply: Response) -> bool:
