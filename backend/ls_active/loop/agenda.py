@@ -58,8 +58,9 @@ def need_fit(
         return Need("the label config changed", urgent=True)
     if manifest["labels_digest"] == data.digest:
         return Need()
-    # An update or a swap of labels leaves the count and is a change all the same.
-    news = max(abs(data.labels - int(manifest["labels"])), 1)
+    # Corrected labels leave the count; deleted ones have no date.
+    corrected = data.news_since(manifest["newest"]) if "newest" in manifest else 0
+    news = max(abs(data.labels - int(manifest["labels"])), corrected, 1)
     return Need(f"{news} new labels") if news >= options.retrain_after else Need()
 
 

@@ -16,6 +16,12 @@ HELD_AFTER = 86_400.0
 """Seconds after which an audit task that nobody answers counts as skipped."""
 
 
+RECORDS_KEPT = 300
+"""Publications whose records stay; twice as many, and the older ones are summed up and deleted."""
+
+DOCUMENT = "audits"
+
+
 class AuditBooks:
     """The audit tasks of one project; kept in the mirror, rebuilt from the store.
 
@@ -34,6 +40,8 @@ class AuditBooks:
     def read_records(self) -> Mapping[str, Any] | None:
         """Read the publications that are new here; return the last of all."""
         numbers = self._store.publications(self._uid)
+        if self._mirror.note("audits_seen") is None:
+            self._read_sum()
         seen = int(self._mirror.note("audits_seen") or 0)
         last = None
         for number in [n for n in numbers if n > seen] or numbers[-1:]:
@@ -42,6 +50,25 @@ class AuditBooks:
                 self._note(number, record)
                 last = record
         return last
+
+    def sum_up(self) -> None:
+        """Keep of old publications which audit tasks they asked, and forget the rest."""
+        numbers = self._store.publications(self._uid)
+        if len(numbers) <= 2 * RECORDS_KEPT:
+            return
+        placed = [[task, when] for task, when in self._mirror.audits().items()]
+        seen = int(self._mirror.note("audits_seen") or 0)
+        self._store.write(self._uid, DOCUMENT, {"seen": seen, "placed": placed})
+        self._store.forget_publications(self._uid, min(numbers[-RECORDS_KEPT], seen))
+
+    def _read_sum(self) -> None:
+        known = self._store.read(self._uid, DOCUMENT)
+        if known is None:
+            return
+        with self._mirror.transaction():
+            for task, when in known["placed"]:
+                self._mirror.place_audits([task], when)
+            self._mirror.set_note("audits_seen", str(known["seen"]))
 
     def resolved(self, pool: Pool) -> int:
         """Return how many audit tasks nobody will be asked again."""

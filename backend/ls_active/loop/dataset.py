@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -46,6 +47,8 @@ class Dataset:
         Tasks whose annotators disagree without a majority: not learned from.
     unusable : int
         Labelled tasks without a label of today's config: empty, or of another one.
+    dated : tuple of str
+        When each task with a label was last annotated, as Label Studio writes times; ascending.
     """
 
     pools: tuple[Pool, ...]
@@ -54,6 +57,7 @@ class Dataset:
     annotators: int
     tied: int
     unusable: int
+    dated: tuple[str, ...] = ()
 
     @property
     def pool(self) -> Pool:
@@ -70,6 +74,15 @@ class Dataset:
     def labels(self) -> int:
         """How many tasks have a label that is learned from."""
         return len(self.labeled)
+
+    @property
+    def newest(self) -> str:
+        """When the last label came; empty without any."""
+        return self.dated[-1] if self.dated else ""
+
+    def news_since(self, moment: str) -> int:
+        """Return how many tasks were annotated after a moment: labels that are new or corrected."""
+        return len(self.dated) - bisect_right(self.dated, moment)
 
     @cached_property
     def lacking(self) -> str:
@@ -130,6 +143,7 @@ def load(  # noqa: PLR0913 - what is learned, from what, and three facts of the 
         signature=plan.signature,
         digest=_digest(pools),
         annotators=len(answers.annotators),
+        dated=tuple(sorted(answers.dated.values())),
         tied=len(answers.tied),
         unusable=int(np.count_nonzero(np.delete(table.is_labeled, labeled))),
     )
@@ -155,6 +169,7 @@ class _Answers:
         self.of_head: list[dict[int, Answer]] = [{} for _ in plan.heads]
         self.annotators: set[int | None] = set()
         self.tied: set[int] = set()
+        self.dated: dict[int, str] = {}
         for task, group in groupby(mirror.annotations(), key=lambda item: item.task):
             if task not in row_of:
                 continue
@@ -166,6 +181,7 @@ class _Answers:
                 answer = consensus(head.kind, list(votes.values()))
                 if answer is not None:
                     self.of_head[place][row_of[task]] = answer
+                    self.dated[task] = annotations[-1].updated_at
                 elif votes:
                     self.tied.add(task)
 

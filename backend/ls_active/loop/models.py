@@ -163,6 +163,7 @@ class ModelShelf:
             "heads": heads,
             "labels": dataset.labels,
             "labels_digest": dataset.digest,
+            "newest": dataset.newest,
             "annotators": dataset.annotators,
             "tasks": len(dataset.pool.ids),
             "features": plan.feature_key,

@@ -280,4 +280,5 @@ class Refit:
             pruned = self._publisher.prune(record["name"], stale[:limit], self.connection.titles)
         if pruned and len(stale) <= limit:
             self._mirror.set_note("stale", None)
+            self._books.sum_up()
             self._shop.store.sweep(self._shop.uid)

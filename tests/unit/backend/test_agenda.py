@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,6 +64,16 @@ def manifest(**changes: object) -> dict:
 )  # fmt: skip
 def test_when_to_fit(given, known, options, expected):
     assert agenda.need_fit(given, known, Options(**options), force=False) == expected
+
+
+def test_corrected_labels_are_news():
+    dated = replace(data(), dated=("2026-01-01T00", "2026-01-02T00"))
+    known = manifest(newest="2026-01-01T12")
+    assert agenda.need_fit(dated, known, Options(), force=False) == Need("1 new labels")
+    both = manifest(newest="2025-12-31T12")
+    after_two = Options(retrain_after=2)
+    assert agenda.need_fit(dated, both, after_two, force=False) == Need("2 new labels")
+    assert not agenda.need_fit(dated, known, after_two, force=False)
 
 
 def test_a_button_fits_at_once_if_anything_can_be_learned():

@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from active_learning.types import Pool
+from ls_active.loop import audit_books
 from ls_active.loop.audit_books import HELD_AFTER, AuditBooks
 from ls_active.store import Store
 from tests.harness.mirrors import open_mirror
@@ -117,3 +118,35 @@ def test_a_torn_record_is_passed_over(books, store, tmp_path):
     last = publish(store, {3: "audit"})
     assert books.read_records()["publication"] == last
     assert books.resolved(pool([1, 2, 3])) == 2
+
+
+def test_old_publications_are_summed_up(books, store, tmp_path, monkeypatch):
+    monkeypatch.setattr(audit_books, "RECORDS_KEPT", 3)
+    for task in range(1, 7):
+        publish(store, {task: "audit"}, at=float(task))
+        books.read_records()
+        books.sum_up()
+    assert len(store.publications(UID)) == 6
+    last = publish(store, {7: "audit", 1: "strategy"})
+    books.read_records()
+    books.sum_up()
+    assert store.publications(UID) == store.claimed_publications(UID) == [5, 6, 7]
+    with open_mirror(tmp_path / "another") as mirror:
+        again = AuditBooks(store, mirror, UID)
+        assert again.read_records()["publication"] == last
+        assert mirror.audits() == books._mirror.audits()
+        assert again.resolved(pool([1, 2, 3])) == 2
+    assert publish(store, {8: "audit"}) == last + 1
+
+
+def test_what_was_not_read_yet_is_not_forgotten(books, store, monkeypatch):
+    monkeypatch.setattr(audit_books, "RECORDS_KEPT", 1)
+    publish(store, {1: "audit"})
+    books.read_records()
+    for task in range(2, 6):
+        publish(store, {task: "audit"})
+    books.sum_up()
+    assert store.publications(UID) == [1, 2, 3, 4, 5]
+    books.read_records()
+    books.sum_up()
+    assert store.publications(UID) == [5]
