@@ -81,7 +81,7 @@ def judge(
             rng=rng,
             kind=each.kind,
             starts=opinion.starts,
-            y=None if each.kind is Kind.SEQUENCE else each.y[answered],
+            y=None if each.kind is Kind.SEQUENCE else each.y[done],
             wanted=wanted,
             committee=_committee(each, model, asked, int(rng.integers(2**31))),
         )
