@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_learning import audit
-from active_learning.batch import diverse_head
+from active_learning.batch import apart, diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
 from active_learning.judging import Round, judge, opine
@@ -197,7 +197,9 @@ def _spread(pool: Pool, waiting: Ints, k: int, rng: np.random.Generator) -> Ints
     # Answered tasks take part: their theme is covered, and the themes stay as they were.
     rows = np.union1d(waiting, np.flatnonzero(pool.resolved))
     asked = np.flatnonzero(~np.isin(rows, waiting))
-    return rows[spread(scaling_of(pool).apply(pool.X[rows]), k, rng=rng, asked=asked)]
+    X = scaling_of(pool).apply(pool.X[rows])
+    head = spread(X, k, rng=rng, asked=asked)
+    return rows[head[apart(X[head])]]
 
 
 def _given_back(pool: Pool, rows: Ints, judged: Round | None) -> Ints:

@@ -148,6 +148,15 @@ def test_near_duplicates_do_not_stand_side_by_side():
     assert len(set(originals)) == 30
 
 
+def test_near_duplicates_stand_apart_without_a_model_too():
+    X, y = sparse_topics(20)
+    X, y = csr_matrix(X[np.repeat(np.arange(20), 10)]), np.repeat(y, 10)
+    for seed in range(5):
+        queue = rank(pool_of(X, partly(y, 0), 3), None, epsilon=0.0, k=60, seed=seed)
+        originals = [row // 10 for row in queue.rows]
+        assert all(one != other for one, other in pairwise(originals))
+
+
 @pytest.mark.parametrize("form", [csr_matrix, np.asarray])
 def test_unreadable_tasks_are_asked_last(form):
     X, y = sparse_topics(60)
