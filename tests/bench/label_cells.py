@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ from active_learning.held_out import quality
 from active_learning.protocols import QueryStrategy
 from active_learning.simulation import Asker, Setup, answered, at_random, part_of, simulate
 from tests.bench import label_peers, label_sets
+from tests.bench.code import digest_of
 from tests.bench.data_sets import CACHE
 from tests.bench.label_sets import LabelSet, Trial
 
@@ -38,20 +37,6 @@ FULL = "full"
 
 RANDOM, AUDITED = "random", "auto, with audit"
 
-HEADS = (
-    "calibration.py", "features.py", "held_out.py", "learners", "scaling.py", "simulation.py",
-)  # fmt: skip
-QUEUE = (
-    "audit.py",
-    "batch.py",
-    "cold_start.py",
-    "judging.py",
-    "loop.py",
-    "ordering.py",
-    "strategies",
-)
-"""Parts of the core that decide what a cell holds: for all arms, and for ours besides."""
-
 OF_TOKENS = {"mnlp": "least_confidence", "token_entropy": "entropy"}
 """Strategies for sequences, and what they are where a task asks one question: not run twice."""
 
@@ -65,7 +50,6 @@ class Arm:
     name: str
     make: Callable[[], Strategy]
     audit_share: float = 0.0
-    parts: tuple[str, ...] = HEADS
     library: str = ""
 
 
@@ -83,9 +67,9 @@ class Cell:
 def arms() -> dict[str, Arm]:
     """Return ours, the loop as delivered, random, and what other libraries have."""
     own = [name for name in registry.strategies() if name not in {RANDOM, *OF_TOKENS}]
-    found = [Arm(name, lambda name=name: name, parts=HEADS + QUEUE) for name in sorted(own)]
+    found = [Arm(name, lambda name=name: name) for name in sorted(own)]
     if "auto" in own:
-        found.append(Arm(AUDITED, lambda: "auto", AUDIT, HEADS + QUEUE))
+        found.append(Arm(AUDITED, lambda: "auto", AUDIT))
     found.append(Arm(RANDOM, lambda: at_random))
     for name, (library, make) in label_peers.PEERS.items():
         found.append(Arm(name, make, library=library))
@@ -103,45 +87,31 @@ def path_of(data: LabelSet, variant: str, arm: str, seed: int) -> Path:
     known = arms().get(arm)
     library = known.library if known else ""
     about = (
-        _code(known.parts if known else HEADS), _release(library), ROUNDS, FEW, MANY, AUDIT,
-        data.version, _cuts(), without_words(Path(str(label_peers.__file__))) if library else "",
+        _core(), label_sets.sources(), data.version, _release(library), ROUNDS, FEW, MANY, AUDIT,
+        digest_of([Path(str(label_peers.__file__))]) if library else "",
     )  # fmt: skip
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:12]
-    name = "-".join((data.name, variant, arm.replace(" ", "_").replace(",", ""), str(seed)))
-    return CACHE / "labels" / f"{name}-{digest}.json"
+    return CACHE / "labels" / f"{_stem(data, variant, arm, seed)}-{digest}.json"
 
 
-@cache
-def _code(parts: tuple[str, ...]) -> str:
-    root = Path(active_learning.__file__).parent
-    files = [
-        path for part in parts for path in (sorted((root / part).rglob("*.py")) or [root / part])
+def newest(data: LabelSet, variant: str, arm: str, seed: int, since: float) -> Path | None:
+    """Return the newest cell kept from a moment on, in seconds, whatever code made it."""
+    stem = _stem(data, variant, arm, seed)
+    found = [
+        (path.stat().st_mtime, path)
+        for path in (CACHE / "labels").glob(f"{stem}-{'[0-9a-f]' * 12}.json")
     ]
-    return hashlib.sha256("".join(map(without_words, files)).encode()).hexdigest()
+    return max((each for each in found if each[0] >= since), default=(0.0, None))[1]
+
+
+def _stem(data: LabelSet, variant: str, arm: str, seed: int) -> str:
+    return "-".join((data.name, variant, arm.replace(" ", "_").replace(",", ""), str(seed)))
 
 
 @cache
-def _cuts() -> str:
-    """Return how sets are cut and changed; another set more changes nothing for the others."""
-    functions = (label_sets.trial, label_sets.copied, label_sets.changed, label_sets.flipped)
-    numbers = [getattr(label_sets, name) for name in ("POOL", "TEST", "COPIES")]
-    numbers += [getattr(label_sets, name) for name in ("DROPPED", "NOISE", "FLIPPED")]
-    return repr([*map(inspect.getsource, functions), *numbers])
-
-
-@cache
-def without_words(path: Path) -> str:
-    """Return what code does: comments and docstrings change no figure."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [each for each in body if not _is_word(each)]  # type: ignore[attr-defined]
-    return ast.dump(tree)
-
-
-def _is_word(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+def _core() -> str:
+    """Return the digest of all of the core: names do not tell which parts decide a cell."""
+    return digest_of(sorted(Path(active_learning.__file__).parent.rglob("*.py")))
 
 
 @cache

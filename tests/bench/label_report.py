@@ -34,16 +34,28 @@ class Results:
 
     @classmethod
     def read(
-        cls, sets: Sequence[LabelSet], variant: str, names: Sequence[str], seeds: int
+        cls,
+        sets: Sequence[LabelSet],
+        variant: str,
+        names: Sequence[str],
+        seeds: int,
+        since: float | None = None,
     ) -> Results:
-        """Read what was kept."""
-        cells = {}
+        """Read what was kept: the seeds that all arms have finished, and the sets with any.
+
+        Parameters
+        ----------
+        since : float, optional
+            Read what was kept from that second on, whatever code made it.
+        """
+        cells: dict[tuple[str, str], list[Cell]] = {}
         for data in sets:
-            for name in (FULL, *names):
-                paths = [label_cells.path_of(data, variant, name, seed) for seed in range(seeds)]
-                found = [label_cells.load(path) for path in paths]
-                cells[data.name, name] = [cell for cell in found if cell is not None]
-        return cls(sets, variant, tuple(names), cells)
+            every = [_of_seed(data, variant, (FULL, *names), seed, since) for seed in range(seeds)]
+            for found in filter(None, every):
+                for name, cell in found.items():
+                    cells.setdefault((data.name, name), []).append(cell)
+        kept = [data for data in sets if (data.name, FULL) in cells]
+        return cls(kept, variant, tuple(names), cells)
 
     def full(self, data: LabelSet) -> list[float]:
         """Return how good models of all labels are."""
@@ -96,6 +108,22 @@ class Results:
         return max(names, key=lambda name: self.mean_area(name).value, default="")
 
 
+def _of_seed(
+    data: LabelSet, variant: str, names: Sequence[str], seed: int, since: float | None
+) -> dict[str, Cell] | None:
+    cells = {}
+    for name in names:
+        if since is None:
+            path: Path | None = label_cells.path_of(data, variant, name, seed)
+        else:
+            path = label_cells.newest(data, variant, name, seed, since)
+        cell = None if path is None else label_cells.load(path)
+        if cell is None:
+            return None
+        cells[name] = cell
+    return cells
+
+
 def write(folder: Path, plain: Results, changed: Sequence[Results], report: Report) -> None:
     """Print all tables; write them as Markdown, and the curves as a picture."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,27 +140,60 @@ def write(folder: Path, plain: Results, changed: Sequence[Results], report: Repo
 
 def means(results: Results) -> Table:
     """Return one row an arm: geometric means over all sets, best area first."""
-    seeds = len(results.full(results.sets[0]))
+    n, chance = len(results.sets), len(results.sets) * 0.025
+    others = len(results.names) - 1
     table = Table(
-        f"{WORDS[results.variant]}: means over {len(results.sets)}, {seeds} seeds each",
-        ("asks", "area", "labels to 95 %", "better", "worse", "CPU ms a query"),
+        f"{WORDS[results.variant]}: means over {n} sets, {_seeds(results)} seeds each",
+        ("asks", "area", "labels to 95 %", "late", "better", "worse", "CPU ms a query"),
         (
             (
-                "ratios to random with 95 % intervals: geometric means over sets, seeds resampled "
+                "ratios to random with Student's 95 % intervals: geometric means over sets, seeds "
                 "in pairs; area: under the learning curve, higher is better; labels to 95 % of the "
-                "quality with all labels, lower is better, at most the budget"
+                "quality with all labels, lower is better"
             ),
+            LATE,
             "better, worse: sets on which the interval of the area lies above, below 1",
+            (
+                f"by chance alone an arm that is as good as random is worse on {chance:.1f} of "
+                f"{n} sets, and better on as many: were all {others} so, that would be "
+                f"{chance * others:.0f} times worse in this table, and as often better"
+            ),
+            (
+                "the first batch is part of how an arm asks: ours start with a spread, random and "
+                "what other libraries have that needs a model start at random"
+            ),
         ),
     )
     for name in sorted(results.names, key=lambda each: -results.mean_area(each).value):
         ratios = [results.area_ratio(data, name) for data in results.sets]
         better, worse = sum(r.low > 1 for r in ratios), sum(r.high < 1 for r in ratios)
+        late = [sum(results.late(data, each) for data in results.sets) for each in (name, RANDOM)]
+        sign = bound(*late) if name != RANDOM else ""
         table.row(
-            name, shown(results.mean_area(name)), shown(results.mean_labels(name)), better, worse,
-            round(results.query(name), 1),
+            name, shown(results.mean_area(name)), sign + shown(results.mean_labels(name)),
+            "/".join(map(str, late)), better, worse, round(results.query(name), 1),
         )  # fmt: skip
     return table
+
+
+LATE = (
+    "late, a/b: seeds of the arm, and of random, that were not there at the end of the budget and "
+    "count as if they were; > the ratio is at least that, < at most, ~ it may be either"
+)
+
+
+def bound(ours: int, theirs: int) -> str:
+    """Return which way a ratio of arrivals errs that so many late ones take part in."""
+    if ours and theirs:
+        return "~"
+    if ours:
+        return ">"
+    return "<" if theirs else ""
+
+
+def _seeds(results: Results) -> str:
+    counts = sorted({len(results.full(data)) for data in results.sets})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 WORDS = {
@@ -144,22 +205,35 @@ WORDS = {
 
 def areas(results: Results) -> Table:
     """Return one row an arm: its area beside random's on each set."""
-    return _of_sets(results, "area, higher is better", results.area_ratio)
+
+    def cell(data: LabelSet, name: str) -> str:
+        return shown(results.area_ratio(data, name), 2)
+
+    return _of_sets(results, "area, higher is better", cell)
 
 
 def arrivals(results: Results) -> Table:
     """Return one row an arm: the labels it needs beside random's on each set."""
-    return _of_sets(results, "labels to 95 %, lower is better", results.label_ratio)
+
+    def cell(data: LabelSet, name: str) -> str:
+        late = results.late(data, name), results.late(data, RANDOM)
+        counts = f" {late[0]}/{late[1]}" if any(late) else ""
+        return bound(*late) + shown(results.label_ratio(data, name), 2) + counts
+
+    return _of_sets(results, "labels to 95 %, lower is better", cell, LATE)
 
 
-def _of_sets(results: Results, what: str, of: Callable[[LabelSet, str], Interval]) -> Table:
+def _of_sets(
+    results: Results, what: str, cell: Callable[[LabelSet, str], str], *notes: str
+) -> Table:
     table = Table(
         f"{WORDS[results.variant]}, beside random: {what}",
         ("asks", *(data.name for data in results.sets)),
+        notes,
     )
     for name in results.names:
         if name != RANDOM:
-            table.row(name, *(shown(of(data, name), 2) for data in results.sets))
+            table.row(name, *(cell(data, name) for data in results.sets))
     return table
 
 

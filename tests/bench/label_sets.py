@@ -12,6 +12,7 @@ import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from active_learning.features import document_frequency, is_sparse
 from active_learning.registry import featurizer_of
 from active_learning.simulation import part_of
 from active_learning.types import Block, Features, Ints, Kind, Pool, Serving
+from ls_active.loop import consensus
 from ls_active.loop.consensus import encode
+from tests.bench import data_sets
+from tests.bench.code import digest_of
 from tests.bench.data_sets import CACHE, DataSet, debian, fashion, news, package, prompts, series
 
 POOL, TEST = 1_000, 600
@@ -125,9 +129,15 @@ REPORTED: tuple[LabelSet, ...] = (
 )
 
 
+@cache
+def sources() -> str:
+    """Return the digest of what loads sets, cuts them and changes them."""
+    return digest_of(Path(str(each)) for each in (__file__, data_sets.__file__, consensus.__file__))
+
+
 def truth_of(data: LabelSet) -> Pool:
     """Return all of a set as a pool in which every task has its label."""
-    path = CACHE / "features" / f"{data.name}-{data.version}.npz"
+    path = CACHE / "features" / f"{data.name}-{data.version}-{sources()}.npz"
     if not path.exists():
         _featurize(data, path)
     with np.load(path) as saved:
