@@ -178,7 +178,8 @@ def means(results: Results) -> Table:
 
 LATE = (
     "late, a/b: seeds of the arm, and of random, that were not there at the end of the budget and "
-    "count as if they were; > the ratio is at least that, < at most, ~ it may be either"
+    "count as if they were; > the ratio is at least that, < at most, ~ it may be either, - "
+    "nothing is known"
 )
 
 
@@ -218,6 +219,8 @@ def arrivals(results: Results) -> Table:
     def cell(data: LabelSet, name: str) -> str:
         late = results.late(data, name), results.late(data, RANDOM)
         counts = f" {late[0]}/{late[1]}" if any(late) else ""
+        if min(late) == len(results.full(data)):
+            return f"-{counts}"
         return bound(*late) + shown(results.label_ratio(data, name), 2) + counts
 
     return _of_sets(results, "labels to 95 %, lower is better", cell, LATE)

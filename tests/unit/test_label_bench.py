@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from active_learning.features import similarity
 from active_learning.scaling import scaling_of
 from active_learning.simulation import Setup, answered, at_random, part_of, waiting
 from tests.bench import label_cells, label_peers, label_report, label_sets
-from tests.bench.label_cells import Cell
+from tests.bench.code import digest_of, without_words
+from tests.bench.label_cells import FULL, RANDOM, Cell
 from tests.bench.label_sets import COPIES, FLIPPED, REPORTED, Trial
 from tests.bench.report import Report, Table
 from tests.unit.model.synthetic import dense_blobs, pool_of, sparse_topics
@@ -134,8 +136,42 @@ class TestCells:
         found = []
         for n, text in enumerate(texts):
             (tmp_path / f"{n}.py").write_text(text)
-            found.append(label_cells.without_words(tmp_path / f"{n}.py"))
+            found.append(without_words(tmp_path / f"{n}.py"))
         assert found[0] == found[1] != found[2]
+
+    def test_any_part_of_the_core_or_of_the_sets_changes_the_place(self, monkeypatch):
+        def place():
+            return label_cells.path_of(REPORTED[0], "plain", "margin", 0)
+
+        first, core, sets = place(), label_cells._core(), label_sets.sources()
+        monkeypatch.setattr(label_cells, "_core", lambda: "other")
+        assert place() != first
+        monkeypatch.setattr(label_cells, "_core", lambda: core)
+        assert place() == first
+        monkeypatch.setattr(label_sets, "sources", lambda: f"not {sets}")
+        assert place() != first
+
+    def test_a_digest_is_of_every_file(self, tmp_path):
+        paths = [tmp_path / "one.py", tmp_path / "two.py"]
+        for path in paths:
+            path.write_text("x = 1")
+        first = digest_of(paths)
+        assert first != digest_of(paths[:1])
+        (tmp_path / "more").mkdir()
+        (tmp_path / "more" / "two.py").write_text("x = 2")
+        assert first != digest_of([paths[0], tmp_path / "more" / "two.py"])
+
+    def test_the_newest_is_found_whatever_code_made_it(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(label_cells, "CACHE", tmp_path)
+        data, folder = REPORTED[0], tmp_path / "labels"
+        for moment, digest in ((100, "0" * 12), (200, "1" * 12), (300, "2" * 12)):
+            path = folder / f"{data.name}-plain-auto-1-{digest}.json"
+            label_cells.keep(path, Cell((10,), (0.5,)))
+            os.utime(path, (moment, moment))
+        found = label_cells.newest(data, "plain", "auto", 1, 150)
+        assert found == folder / f"{data.name}-plain-auto-1-{'2' * 12}.json"
+        assert label_cells.newest(data, "plain", "auto", 1, 301) is None
+        assert label_cells.newest(data, "plain", "auto", 0, 0) is None
 
     def test_a_second_run_reads_what_the_first_one_kept(self, tmp_path, monkeypatch):
         monkeypatch.setattr(label_cells, "CACHE", tmp_path)
@@ -153,7 +189,51 @@ class TestCells:
         assert found.mean_labels(label_cells.RANDOM).value == 1
 
 
+def results_of(scores, tmp_path, monkeypatch, since=None):
+    """What is read of some curves, by arm and seed, kept as if other code had made them."""
+    monkeypatch.setattr(label_cells, "CACHE", tmp_path)
+    data = REPORTED[0]
+    for arm, curves in scores.items():
+        for seed, curve in enumerate(curves):
+            cell = Cell(tuple(10 * (n + 1) for n in range(len(curve))), curve, (0.1,) * len(curve))
+            path = tmp_path / "labels" / f"{data.name}-plain-{arm}-{seed}-{'0' * 12}.json"
+            label_cells.keep(path, cell)
+    names = [arm for arm in scores if arm != FULL]
+    return label_report.Results.read(REPORTED[:2], "plain", names, 9, since)
+
+
+FAST, SLOW, NEVER = (0.5, 0.96), (0.1, 0.95), (0.1, 0.2)
+
+
 class TestReport:
+    def test_only_seeds_that_all_arms_have_finished_are_read(self, tmp_path, monkeypatch):
+        curves = {FULL: [(1.0,)] * 3, "auto": [FAST] * 3, RANDOM: [SLOW, SLOW]}
+        found = results_of(curves, tmp_path, monkeypatch, since=0)
+        assert list(found.sets) == list(REPORTED[:1])
+        assert len(found.full(REPORTED[0])) == len(found.areas(REPORTED[0], "auto")) == 2
+        assert not results_of(curves, tmp_path, monkeypatch).sets
+
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "start", "end"),
+        [
+            ([FAST, FAST], [SLOW, SLOW], "0", ")"),
+            ([FAST, FAST], [SLOW, NEVER], "<", " 0/1"),
+            ([NEVER, NEVER], [SLOW, SLOW], ">", " 2/0"),
+            ([FAST, NEVER], [SLOW, NEVER], "~", " 1/1"),
+            ([NEVER, NEVER], [NEVER, NEVER], "-", " 2/2"),
+        ],
+    )
+    def test_late_arrivals_are_counted_and_marked(
+        self, ours, theirs, start, end, tmp_path, monkeypatch
+    ):
+        curves = {FULL: [(1.0,)] * 2, "auto": ours, RANDOM: theirs}
+        found = results_of(curves, tmp_path, monkeypatch, since=0)
+        [[_, cell]] = label_report.arrivals(found).rows
+        assert cell.startswith(start)
+        assert cell.endswith(end)
+        late = f"{ours.count(NEVER)}/{theirs.count(NEVER)}"
+        assert late in {row[3] for row in label_report.means(found).rows if row[0] == "auto"}
+
     def test_markdown(self):
         table = Table("Title", ("a", "b"), ("a note",))
         table.row("x", 1.5)
