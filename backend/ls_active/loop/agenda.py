@@ -100,9 +100,10 @@ def need_publication(
         return Need("the first queue", urgent=True)
     # A newer model waits for its turn; going back to an older one is somebody's wish.
     back = standing.version < record["version"]
+    other = "an older version was asked for" if back else "a newer model was ready"
     reasons = [
         (standing.in_force != record["name"], f"Label Studio names {standing.in_force!r}", True),
-        (standing.version != record["version"], "another version is in force", back),
+        (standing.version != record["version"], other, back),
         (standing.config != record["config"], "the label config changed", True),
         (drained(data, record, options), "the queue's head is used up", True),
         (standing.last_id > record["last_id"], "new tasks", False),
