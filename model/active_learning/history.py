@@ -12,6 +12,9 @@ from active_learning.errors import InvalidInput
 from active_learning.outcomes import AuditEstimate, Opinion
 from active_learning.types import Floats, Ints, Kind, Pool
 
+ACCURACY = "accuracy"
+"""The measure of classes that exclude each other, and of a history without figures."""
+
 SAMPLE = 1_000
 """Tasks on which versions are compared: a share of one in a hundred is told to within 0.6 %."""
 
@@ -116,7 +119,7 @@ class Snapshot:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    measure: str = "accuracy"
+    measure: str = ACCURACY
 
 
 def sample_rows(pool: Pool) -> Ints:
@@ -199,7 +202,7 @@ def snapshot(
         value=figures.value if figures else None,
         low=figures.low if figures else None,
         high=figures.high if figures else None,
-        measure=figures.measure if figures else "accuracy",
+        measure=figures.measure if figures else ACCURACY,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from active_learning.audit import NEEDED
-from active_learning.history import Snapshot
+from active_learning.history import ACCURACY, Snapshot
 from active_learning.types import Floats
 
 WINDOW = 3
@@ -69,8 +69,8 @@ class Advice:
     uncertainty, uncertainty_before : float or None
         Over the sample, now and where the comparisons begin.
     gain : float or None
-        What 100 more labels are expected to add to `value`, at most what the answers that changed
-        lately allow; None while nothing is compared.
+        What 100 more labels are expected to add to `value`; of accuracy at most what the answers
+        that changed lately allow. None while that cannot be told.
     audit : int
         Audit labels.
     value, low, high : float or None
@@ -91,7 +91,7 @@ class Advice:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    measure: str = "accuracy"
+    measure: str = ACCURACY
 
 
 def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
@@ -140,13 +140,16 @@ def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
 
 
 def _gain(history: Sequence[Snapshot], chain: Sequence[Snapshot]) -> float | None:
-    """Return the smaller of what the learning curve and what the changed answers let expect.
+    """Return what the learning curve lets expect; of accuracy, at most what changed answers do.
 
-    A share of right answers moves by no more than the share of answers that change, which kappa
-    falls short of 1 by at least; and later labels change fewer than earlier ones. So a curve that
-    only rises because its first estimates rest on few tasks is not believed.
+    A share of right answers moves by no more than the share of answers that change, and kappa falls
+    short of 1 by at least that; and later labels change fewer than earlier ones. So a curve that
+    only rises because its first estimates rest on few tasks is not believed. Nothing of the kind
+    bounds R² or F1: few answers, or slightly other numbers, can move them far.
     """
     curve = expected_gain(history)
+    if history[-1].measure != ACCURACY:
+        return curve
     over = history[-1].labels - (chain[-1].since or 0) if len(chain) == WINDOW else 0
     if not over:
         return curve

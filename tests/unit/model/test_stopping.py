@@ -100,6 +100,18 @@ def test_a_curve_that_rises_while_no_answer_changes_is_not_believed():
     assert advice(settled).verdict is Stage.ENOUGH
 
 
+@pytest.mark.parametrize("measure", ["R²", "F1 of a task", "F1 of units"])
+def test_only_accuracy_is_bounded_by_the_answers_that_changed(measure):
+    values = np.linspace(0.6, 0.8, len(SETTLED))
+    kappas = [None, *[0.998] * 8]
+    rising = [
+        replace(each, measure=measure, audit=200) for each in course(kappas, step=40, values=values)
+    ]
+    found = advice(rising)
+    assert found.gain == expected_gain(rising) > stopping.LITTLE_GAIN
+    assert found.verdict is Stage.GO_ON
+
+
 def test_comparisons_follow_each_other_without_overlap():
     # A version a label, each compared with the one twenty labels behind.
     dense = [
