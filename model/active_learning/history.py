@@ -19,7 +19,8 @@ SAMPLE = 1_000
 """Tasks on which versions are compared: a share of one in a hundred is told to within 0.6 %."""
 
 MOST_QUESTIONS = 5_000
-"""Where a task asks many, tasks are taken until they ask so many: a record stays small."""
+"""Where a task asks many, tasks are taken until they ask so many: a record stays small. A task
+that asks more alone is left out."""
 
 GAP_SHARE = 0.05
 GAP_PER_CLASS = 2
@@ -108,6 +109,8 @@ class Snapshot:
         The audit estimate with its interval; None while there is none.
     measure : str
         What they are.
+    tasks : int or None
+        In the sample; None in what was recorded before they were counted.
     """
 
     labels: int
@@ -120,6 +123,7 @@ class Snapshot:
     low: float | None = None
     high: float | None = None
     measure: str = ACCURACY
+    tasks: int | None = None
 
 
 def sample_rows(pool: Pool) -> Ints:
@@ -128,12 +132,13 @@ def sample_rows(pool: Pool) -> Ints:
     The audit order read backwards, byte by byte, is another uniform order: its first tasks are no
     more often labelled than others.
     """
-    order = pool.u.byteswap()
+    asked = _questions(pool)
+    fit = np.flatnonzero((asked > 0) & (asked <= MOST_QUESTIONS))
+    order = pool.u[fit].byteswap()
     size = min(SAMPLE, len(order))
-    rows = np.argpartition(order, size - 1)[:size] if size else np.empty(0, np.int64)
-    rows = rows[np.argsort(order[rows], kind="stable")]
-    asked = _questions(pool)[rows]
-    return np.asarray(rows[(np.cumsum(asked) <= MOST_QUESTIONS) & (asked > 0)], dtype=np.int64)
+    first = np.argpartition(order, size - 1)[:size] if size else np.empty(0, np.int64)
+    rows = fit[first[np.argsort(order[first], kind="stable")]]
+    return np.asarray(rows[np.cumsum(asked[rows]) <= MOST_QUESTIONS], dtype=np.int64)
 
 
 def take_sample(pool: Pool, rows: Ints, opinion: Opinion) -> Sample:
@@ -203,6 +208,7 @@ def snapshot(
         low=figures.low if figures else None,
         high=figures.high if figures else None,
         measure=figures.measure if figures else ACCURACY,
+        tasks=len(sample.ids),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from active_learning.audit import NEEDED
-from active_learning.history import ACCURACY, Snapshot
+from active_learning.history import ACCURACY, MOST_QUESTIONS, Snapshot
 from active_learning.types import Floats
 
 WINDOW = 3
@@ -118,6 +118,14 @@ def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
     if not history:
         return Advice(Stage.TOO_EARLY, "too early to say: there is no model yet")
     now, chain = history[-1], _chain(history)
+    if now.tasks == 0:
+        return Advice(
+            Stage.TOO_EARLY,
+            "too early to say: there is no task to compare versions on, or each asks more than "
+            f"{MOST_QUESTIONS} questions",
+            labels=now.labels,
+            audit=now.audit,
+        )
     start = chain[-1].since if chain else None
     before = _newest_below(history, start) if start is not None else None
     found = Advice(

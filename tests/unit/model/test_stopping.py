@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -62,6 +62,22 @@ def test_without_three_comparisons_it_is_too_early():
     found = advice(course([None, 1.0, 1.0]))
     assert (found.verdict, len(found.agreement)) == (Stage.TOO_EARLY, 2)
     assert found.sentence.startswith("too early to say: 2 of 3 comparisons")
+
+
+def test_without_a_sample_it_is_too_early():
+    found = advice([replace(each, tasks=0, uncertainty=0.0) for each in SETTLED])
+    assert found.verdict is Stage.TOO_EARLY
+    assert found.sentence == (
+        "too early to say: there is no task to compare versions on, or each asks more than 5000 "
+        "questions"
+    )
+
+
+def test_what_was_recorded_before_samples_were_counted_is_still_read():
+    recorded = [asdict(each) for each in SETTLED]
+    for each in recorded:
+        del each["tasks"]
+    assert advice([Snapshot(**each) for each in recorded]).verdict is Stage.ENOUGH
 
 
 @pytest.mark.parametrize(
