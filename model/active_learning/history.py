@@ -11,6 +11,7 @@ import numpy as np
 from active_learning.errors import InvalidInput
 from active_learning.outcomes import AuditEstimate, Opinion
 from active_learning.types import Floats, Ints, Kind, Pool
+from active_learning.unlearned import named, unlearned
 
 ACCURACY = "accuracy"
 """The measure of classes that exclude each other, and of a history without figures."""
@@ -111,6 +112,8 @@ class Snapshot:
         What they are.
     tasks : int or None
         In the sample; None in what was recorded before they were counted.
+    unlearned : str
+        The classes that it cannot tell yet, in words; empty: none.
     """
 
     labels: int
@@ -124,6 +127,7 @@ class Snapshot:
     high: float | None = None
     measure: str = ACCURACY
     tasks: int | None = None
+    unlearned: str = ""
 
 
 def sample_rows(pool: Pool) -> Ints:
@@ -187,7 +191,11 @@ def gap(labels: int, classes: int) -> int:
 
 
 def snapshot(
-    pool: Pool, sample: Sample, audit: AuditEstimate, earlier: tuple[int, Sample] | None
+    pool: Pool,
+    sample: Sample,
+    audit: AuditEstimate,
+    earlier: tuple[int, Sample] | None,
+    recall: Mapping[str, float] | None = None,
 ) -> Snapshot:
     """Return what a version adds to the history.
 
@@ -195,6 +203,8 @@ def snapshot(
     ----------
     earlier : (int, Sample), optional
         The labels and the sample of the newest version that is `gap` labels behind.
+    recall : mapping, optional
+        Of classes, on labels that were left out.
     """
     figures, labels = audit.figures, len(pool.labeled)
     return Snapshot(
@@ -209,6 +219,7 @@ def snapshot(
         high=figures.high if figures else None,
         measure=figures.measure if figures else ACCURACY,
         tasks=len(sample.ids),
+        unlearned=named(unlearned(pool, sample.said, recall or {})),
     )
 
 

@@ -28,6 +28,10 @@ LITTLE_GAIN, NO_GAIN = 0.01, 0.005
 PLATEAU = 0.02
 """Fall of the uncertainty over all comparisons below which it lies on a plateau."""
 
+WIDEST = 0.2
+"""Width of the interval of the audit estimate up to which labeling may be called enough: of an
+accuracy of 80 % some sixty audit labels."""
+
 STEP = 100
 """Labels that the expected gain is told for."""
 
@@ -79,6 +83,8 @@ class Advice:
         The audit estimate with its 95 % interval.
     measure : str
         What they are.
+    unlearned : str
+        The classes that the model cannot tell yet, in words; empty: none.
     """
 
     verdict: Stage
@@ -94,14 +100,16 @@ class Advice:
     low: float | None = None
     high: float | None = None
     measure: str = ACCURACY
+    unlearned: str = ""
 
 
 def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
     """Say whether labeling is worth going on with.
 
-    Three things have to hold before it is enough: the answers to the fixed sample no longer change
-    between versions, the uncertainty over it no longer falls, and the audit estimate is not
-    expected to rise by more labels. Without `needed` audit labels nothing is said.
+    Four things have to hold before it is enough: the answers to the fixed sample no longer change
+    between versions, the uncertainty over it no longer falls, the audit estimate is narrow and not
+    expected to rise by more labels, and no class is left that the model cannot tell: steady
+    answers may all miss a rare one. Without `needed` audit labels nothing is said.
 
     Parameters
     ----------
@@ -144,6 +152,7 @@ def advice(history: Sequence[Snapshot], *, needed: int = NEEDED) -> Advice:
         low=now.low,
         high=now.high,
         measure=now.measure,
+        unlearned=now.unlearned,
     )
     verdict = _verdict(found, needed)
     return replace(found, verdict=verdict, sentence=_sentence(verdict, found, needed))
@@ -222,7 +231,12 @@ def _verdict(found: Advice, needed: int) -> Stage:
     if found.gain is None or least < STABLE or found.gain > LITTLE_GAIN:
         return Stage.GO_ON
     settled = least >= SETTLED and found.gain <= NO_GAIN and fall <= PLATEAU
-    return Stage.ENOUGH if settled else Stage.NEARLY
+    known = not found.unlearned and not _wide(found)
+    return Stage.ENOUGH if settled and known else Stage.NEARLY
+
+
+def _wide(found: Advice) -> bool:
+    return (found.high or 0.0) - (found.low or 0.0) > WIDEST
 
 
 def _sentence(verdict: Stage, found: Advice, needed: int) -> str:
@@ -242,7 +256,10 @@ def _sentence(verdict: Stage, found: Advice, needed: int) -> str:
         Stage.NEARLY: "nearly enough, labels change little",
         Stage.ENOUGH: "enough, labels hardly change the model any more",
     }
-    return f"{words[verdict]}: {stands}; {ends}"
+    wide = verdict is Stage.NEARLY and _wide(found)
+    but = "; the interval is too wide to call it enough" if wide else ""
+    missed = f"; not learned yet: {found.unlearned}" if found.unlearned else ""
+    return f"{words[verdict]}: {stands}; {ends}{but}{missed}"
 
 
 def _more(gain: float | None) -> str:

@@ -112,7 +112,8 @@ class _Past(NamedTuple):
         before = None if place is None else (labels[place], self.samples[place])
         audit = loop.estimate_audit(pool, model=fit.model)
         self.samples.append(sample)
-        self.snapshots.append(history.snapshot(pool, sample, audit, before))
+        recall = fit.chosen.recall if fit.chosen else {}
+        self.snapshots.append(history.snapshot(pool, sample, audit, before, recall))
         return stopping.advice(self.snapshots)
 
 

@@ -182,6 +182,9 @@ def test_a_snapshot_says_what_it_was_compared_with():
     audit = loop.estimate_audit(pool, needed=10)
     alone = history.snapshot(pool, sample, audit, None)
     assert (alone.labels, alone.agreement, alone.since) == (60, None, None)
+    assert alone.unlearned == ""
+    never = history.snapshot(pool, sample_of([0, 2, 0]), audit, None, {pool.classes[2]: 0.0})
+    assert never.unlearned == f"{pool.classes[1]!r}, {pool.classes[2]!r}"
     found = history.snapshot(pool, sample, audit, (50, sample_of([0, 1, 2, 1])))
     assert (found.since, found.uncertainty) == (50, 0.25)
     assert found.agreement == pytest.approx(cohen_kappa_score([0, 1, 2, 1], [0, 1, 2, 0]))

@@ -73,10 +73,10 @@ def test_without_a_sample_it_is_too_early():
     )
 
 
-def test_what_was_recorded_before_samples_were_counted_is_still_read():
+def test_what_was_recorded_by_earlier_releases_is_still_read():
     recorded = [asdict(each) for each in SETTLED]
     for each in recorded:
-        del each["tasks"]
+        del each["tasks"], each["unlearned"]
     assert advice([Snapshot(**each) for each in recorded]).verdict is Stage.ENOUGH
 
 
@@ -92,6 +92,23 @@ def test_what_was_recorded_before_samples_were_counted_is_still_read():
 )
 def test_the_least_agreement_decides(kappas, verdict):
     assert advice(course([None, *[1.0] * 5, *kappas])).verdict is verdict
+
+
+def test_it_is_not_enough_while_classes_are_not_learned():
+    found = advice([*SETTLED[:-1], replace(SETTLED[-1], unlearned="'c', 'd'")])
+    assert found.verdict is Stage.NEARLY
+    assert found.sentence.endswith("; not learned yet: 'c', 'd'")
+
+
+def test_what_was_not_learned_before_does_not_matter():
+    before = [replace(each, unlearned="'c'") for each in SETTLED[:-1]]
+    assert advice([*before, SETTLED[-1]]).verdict is Stage.ENOUGH
+
+
+def test_it_is_not_enough_while_the_interval_is_wide():
+    found = advice([*SETTLED[:-1], replace(SETTLED[-1], low=0.74, high=0.97)])
+    assert found.verdict is Stage.NEARLY
+    assert found.sentence.endswith("; the interval is too wide to call it enough")
 
 
 def test_it_is_not_enough_while_uncertainty_falls():
