@@ -62,7 +62,7 @@ def diverse_head(
             if not clash[position]:
                 clash |= alike[position]
     filled = np.asarray((chosen + skipped)[:k], dtype=np.int64)
-    return filled if len(chosen) >= k else filled[_apart(X[filled])]
+    return filled if len(chosen) >= k else filled[apart(X[filled])]
 
 
 def _best_first(scores: Floats, n: int, rng: np.random.Generator) -> Ints:
@@ -85,14 +85,21 @@ def _touches(rows: Features, others: Features, threshold: float) -> Bools:
     return np.asarray((similarity(rows, others) >= threshold).any(axis=1))
 
 
-def _apart(X: Features) -> Ints:
-    """Return an order of rows in which neighbours are of different groups wherever possible.
+def apart(X: Features) -> Ints:
+    """Return an order of rows in which near-duplicates are not neighbours wherever possible.
 
     The next row is the first in line of another group than the last; a group that fills more than
-    half of what is left must come now or end up beside itself.
+    half of what is left must come now or end up beside itself. Rows that stand apart stay in order.
+
+    Parameters
+    ----------
+    X : (n, d)
+        Rows of unit length.
     """
     n = X.shape[0]
     group = near_duplicate_groups(X, np.arange(n, dtype=np.uint64)).astype(np.int64)
+    if not (group[1:] == group[:-1]).any():
+        return np.arange(n, dtype=np.int64)
     left = np.bincount(group, minlength=n)
     waiting = list(range(n))
     order: list[int] = []

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import t as student
 
 from active_learning.errors import InvalidInput
 from active_learning.types import Floats
-
-RESAMPLES = 10_000
 
 
 class Arrival(NamedTuple):
@@ -74,8 +73,10 @@ def _curve(labels: Sequence[int], scores: Sequence[float]) -> tuple[Floats, Floa
     return x, y
 
 
-def ratio(ours: Sequence[float], theirs: Sequence[float], *, seed: int = 0) -> Interval:
-    """Compare paired runs: the geometric mean of their ratios, the interval bootstrapped.
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """Compare paired runs: the geometric mean of their ratios, with Student's interval of its log.
+
+    A bootstrapped interval of ten pairs holds the truth nine times in ten, not nineteen in twenty.
 
     Parameters
     ----------
@@ -90,15 +91,13 @@ def ratio(ours: Sequence[float], theirs: Sequence[float], *, seed: int = 0) -> I
 
     References
     ----------
-    Efron & Tibshirani (1993), An introduction to the bootstrap. Chapman & Hall.
+    Student (1908), The probable error of a mean. Biometrika.
     """
-    return mean_ratio([ours], [theirs], seed=seed)
+    return mean_ratio([ours], [theirs])
 
 
-def mean_ratio(
-    ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]], *, seed: int = 0
-) -> Interval:
-    """Compare paired runs on several data sets: the geometric mean over sets, seeds resampled.
+def mean_ratio(ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[float]]) -> Interval:
+    """Compare paired runs on several data sets: the geometric mean over sets, which weigh alike.
 
     Parameters
     ----------
@@ -109,17 +108,30 @@ def mean_ratio(
     ------
     InvalidInput
         The runs are not paired, or a figure is not positive.
+
+    References
+    ----------
+    Welch (1947), The generalization of Student's problem when several different population
+    variances are involved. Biometrika.
     """
     logs = [_log_ratios(a, b) for a, b in zip(ours, theirs, strict=True)]
     if not logs:
         raise InvalidInput("there is nothing to compare")
-    value = float(np.exp(np.mean([each.mean() for each in logs])))
+    middle = float(np.mean([each.mean() for each in logs]))
     if min(map(len, logs)) < 2:
-        return Interval(value, 0.0, float("inf"))
-    rng = np.random.default_rng(seed)
-    draws = [each[rng.integers(len(each), size=(RESAMPLES, len(each)))].mean(1) for each in logs]
-    low, high = np.exp(np.quantile(np.mean(draws, axis=0), [0.025, 0.975])).tolist()
-    return Interval(value, min(low, value), max(high, value))
+        return Interval(float(np.exp(middle)), 0.0, float("inf"))
+    half = _half_width(logs)
+    return Interval(*np.exp([middle, middle - half, middle + half]).tolist())
+
+
+def _half_width(logs: Sequence[Floats]) -> float:
+    """Return half the 95 % interval of the mean of means, its degrees of freedom by Welch."""
+    shares = np.array([each.var(ddof=1) / len(each) for each in logs])
+    total = float(shares.sum())
+    if total <= 0:
+        return 0.0
+    freedom = 1 / float(sum((shares / total) ** 2 / [len(each) - 1 for each in logs]))
+    return float(student.ppf(0.975, freedom)) * float(np.sqrt(total)) / len(logs)
 
 
 def _log_ratios(ours: Sequence[float], theirs: Sequence[float]) -> Floats:

@@ -25,7 +25,7 @@ class Round:
     Attributes
     ----------
     asked : (m,) int64
-        Rows of the pool that may be asked about.
+        Rows of the pool that are judged.
     X, X_labeled : (m, d), (l, d)
         Their features, and those of the answered tasks; rows of unit length.
     scores : (n,)
@@ -53,13 +53,16 @@ def judge(
     pools: Sequence[Pool],
     models: Sequence[Model | None],
     scorer: QueryStrategy,
+    asked: Ints,
     *,
     wanted: int,
     rng: np.random.Generator,
 ) -> Round:
-    """Score every task that may be asked about; see `active_learning.loop.rank`."""
+    """Score some tasks, ascending rows of the pool; see `active_learning.loop.rank`.
+
+    A strategy that chooses one task after the other spends its choices on these alone.
+    """
     pool = pools[0]
-    asked = np.flatnonzero(pool.serving != Serving.NO)
     # A task that waits for its second annotator is not a duplicate of itself.
     done = np.unique(np.concatenate([each.labeled for each in pools]))
     answered = done[pool.serving[done] == Serving.NO]
@@ -81,7 +84,7 @@ def judge(
             rng=rng,
             kind=each.kind,
             starts=opinion.starts,
-            y=None if each.kind is Kind.SEQUENCE else each.y[answered],
+            y=None if each.kind is Kind.SEQUENCE else each.y[done],
             wanted=wanted,
             committee=_committee(each, model, asked, int(rng.integers(2**31))),
         )

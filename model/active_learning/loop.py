@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 from zlib import crc32
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_learning import audit
-from active_learning.batch import diverse_head
+from active_learning.batch import apart, diverse_head
 from active_learning.cold_start import spread
 from active_learning.errors import NotEnoughLabels
 from active_learning.judging import Round, judge, opine
@@ -19,7 +20,7 @@ from active_learning.outcomes import AuditEstimate, Choice, Fit, Model, Queue, R
 from active_learning.protocols import QueryStrategy
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
-from active_learning.types import Ints, Kind, Pool, Reason, Serving
+from active_learning.types import Floats, Ints, Kind, Pool, Reason, Serving
 
 __all__ = ["estimate_audit", "fit", "opine", "rank", "restore"]
 
@@ -139,53 +140,68 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
     """
     k, rng, pool = max(k, 0), np.random.default_rng(seed), pools[0]
     waiting = np.flatnonzero((pool.serving == Serving.YES) & ~pool.resolved)
-    if all(model is None for model in models):
-        round_, ranked = None, _spread(pool, waiting, k, rng)
-    else:
-        scorer = strategy_named(strategy) if isinstance(strategy, str) else strategy
-        round_ = judge(pools, models, scorer, wanted=k, rng=rng)
-        ranked = _best(round_, waiting, k, rng)
+    scorer = strategy_named(strategy) if isinstance(strategy, str) else strategy
+    cold = all(model is None for model in models)
+    judged = None if cold else judge(pools, models, scorer, waiting, wanted=k, rng=rng)
     rows, is_audit = audit.interleave(
-        ranked,
+        _spread(pool, waiting, k, rng) if judged is None else _best(judged, k, rng),
         audit_rows=waiting[np.argsort(pool.u[waiting], kind="stable")],
         epsilon=epsilon,
         n_resolved=n_resolved,
         audit_resolved=audit_resolved,
         k=k,
     )
-    otherwise = Reason.COLD_START if round_ is None else Reason.STRATEGY
-    reasons = [Reason.AUDIT if audited else otherwise for audited in is_audit]
-    given_back = _given_back(pool, round_)[: max(k - len(rows), 0)]
-    rows = np.concatenate([rows, given_back])
+    otherwise = Reason.COLD_START if cold else Reason.STRATEGY
+    parts = [(judged, rows)]
+    back = np.flatnonzero(pool.serving == Serving.LAST)
+    if len(back) and len(rows) < k:
+        # On their own: they would take choices from tasks that come before them all the same.
+        left = k - len(rows)
+        again = None if cold else judge(pools, models, scorer, back, wanted=left, rng=rng)
+        parts.append((again, _given_back(pool, back, again)[:left]))
+    rows = np.concatenate([rows for _, rows in parts])
     return Queue(
         ids=pool.ids[rows],
         rows=rows,
-        scores=np.ones(len(rows)) if round_ is None else round_.scores[rows],
-        reasons=(*reasons, *[Reason.SKIPPED] * len(given_back)),
-        verdicts=tuple(None for _ in pools) if round_ is None else round_.verdicts(rows),
-        choices=tuple(COLD for _ in pools) if round_ is None else round_.choices,
+        scores=np.concatenate([_scores(*part) for part in parts]),
+        reasons=(
+            *(Reason.AUDIT if audited else otherwise for audited in is_audit),
+            *[Reason.SKIPPED] * (len(rows) - len(is_audit)),
+        ),
+        verdicts=tuple(None for _ in pools) if cold else _verdicts(parts),
+        choices=tuple(COLD for _ in pools) if judged is None else judged.choices,
     )
 
 
-def _best(judged: Round, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
+def _scores(judged: Round | None, rows: Ints) -> Floats:
+    return np.ones(len(rows)) if judged is None else judged.scores[rows]
+
+
+def _verdicts(parts: Sequence[tuple[Round | None, Ints]]) -> tuple[Any, ...]:
+    """Return the verdicts of each control, those of one part after those of the other."""
+    said = [judged.verdicts(rows) for judged, rows in parts if judged is not None]
+    return tuple(
+        None if of_control[0] is None else tuple(chain(*of_control))
+        for of_control in zip(*said, strict=True)
+    )
+
+
+def _best(judged: Round, k: int, rng: np.random.Generator) -> Ints:
     head = diverse_head(
-        judged.scores[waiting],
-        judged.X[np.searchsorted(judged.asked, waiting)],
-        k,
-        X_labeled=judged.X_labeled,
-        rng=rng,
+        judged.scores[judged.asked], judged.X, k, X_labeled=judged.X_labeled, rng=rng
     )
-    return waiting[head]
+    return judged.asked[head]
 
 
 def _spread(pool: Pool, waiting: Ints, k: int, rng: np.random.Generator) -> Ints:
     # Answered tasks take part: their theme is covered, and the themes stay as they were.
     rows = np.union1d(waiting, np.flatnonzero(pool.resolved))
     asked = np.flatnonzero(~np.isin(rows, waiting))
-    return rows[spread(scaling_of(pool).apply(pool.X[rows]), k, rng=rng, asked=asked)]
+    X = scaling_of(pool).apply(pool.X[rows])
+    head = spread(X, k, rng=rng, asked=asked)
+    return rows[head[apart(X[head])]]
 
 
-def _given_back(pool: Pool, judged: Round | None) -> Ints:
-    rows = np.flatnonzero(pool.serving == Serving.LAST)
+def _given_back(pool: Pool, rows: Ints, judged: Round | None) -> Ints:
     first = pool.u[rows] if judged is None else -judged.scores[rows]
     return rows[np.argsort(first, kind="stable")]

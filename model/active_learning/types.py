@@ -185,15 +185,16 @@ class Candidates:
     X : (m, d)
         Features of the candidate tasks, rows of unit length.
     X_labeled : (l, d)
-        Features of the answered tasks, rows of unit length.
+        Features of the answered tasks that nobody is asked about again, rows of unit length.
     rng : numpy.random.Generator
         The only source of randomness a strategy may use.
     kind : Kind
     starts : (m + 1,) int64 or None
         Task ``i`` asks the questions ``starts[i]`` to ``starts[i + 1] - 1``; None: one a task.
     y : array or None
-        The answers of `X_labeled`, see `Pool.y`, with `UNLABELED` where this control has none;
-        None of sequences.
+        The answers of all tasks that have one, see `Pool.y`, with `UNLABELED` where this control
+        has none; None of sequences. Tasks that wait for their second annotator are among them,
+        and not in `X_labeled`.
     wanted : int
         How many tasks will be taken: an order need not go on for long after that.
     committee : callable or None

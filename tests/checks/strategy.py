@@ -35,6 +35,9 @@ def candidates(proba: Floats, seed: int = 0, **changed: Any) -> Candidates:
     given = Candidates(
         proba=proba, X=X[:m], X_labeled=X[m:], rng=np.random.default_rng(seed), wanted=10
     )
+    if changed.get("kind", Kind.SINGLE) is Kind.SINGLE:
+        # Of one class: enough for what spreads at first to ask by doubt.
+        given = replace(given, y=np.zeros(5, dtype=np.int64))
     given = replace(given, **changed)
     if "committee" in changed:
         return given

@@ -134,7 +134,7 @@ class SingleLearner:
         return class_figures("audit", data.y[fold_of >= 0], proba, pool.classes)
 
     def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
-        """Return heads that each see labels drawn with replacement, every class once at least."""
+        """Return heads that each see labels drawn with replacement; one may lack a class."""
         data, temperature, c = Labeled.of(pool), 1.0, C
         if isinstance(model, SingleModel):
             temperature, c = model.temperature, model.c

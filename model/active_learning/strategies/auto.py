@@ -14,7 +14,8 @@ from active_learning.strategies.typiclust import TypiClust
 from active_learning.types import UNLABELED, Candidates, Floats, Kind
 
 PER_CLASS = 4
-"""Labels a class that was seen, below which a spread over the pool teaches more than doubt does."""
+"""Labels for each class that was seen, on average over them, below which a spread over the pool
+teaches more than doubt does."""
 
 SPREAD = 128
 """Labels from which on doubt asks, however many classes turn up."""
@@ -51,12 +52,14 @@ class Auto:
 def _of_a_class(candidates: Candidates) -> Choice:
     y = np.empty(0) if candidates.y is None else candidates.y
     known = y[y != UNLABELED]
+    if not len(known):
+        return Choice("typiclust", "since this control has no label yet")
     seen = len(np.unique(known))
     needed = min(PER_CLASS * seen, SPREAD)
+    classes = f"{len(known)} labels in {seen} classes"
     if len(known) < needed:
-        classes = f"{len(known)} labels in {seen} classes"
         return Choice("typiclust", f"until there are {needed} labels ({classes} so far)")
-    return Choice("margin", f"now that there are {PER_CLASS} labels a class and more")
+    return Choice("margin", f"now that there are {classes}")
 
 
 CHOICES: dict[str, QueryStrategy] = {each.name: each for each in (Margin(), TypiClust())}

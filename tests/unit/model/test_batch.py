@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from active_learning import batch
-from active_learning.batch import diverse_head
+from active_learning.batch import apart, diverse_head
 
 from .synthetic import widened
 
@@ -95,3 +95,8 @@ def test_any_pool(groups, k, block, data):
     neighbours = sum(a == b for a, b in pairwise(chosen))
     most = max(kinds.values(), default=0)
     assert neighbours == max(0, most - (len(chosen) - most) - 1)
+
+
+def test_likes_that_stand_apart_stay_where_they_are():
+    assert apart(axes(0, 1, 0, 2, 1, 3)).tolist() == [0, 1, 2, 3, 4, 5]
+    assert apart(axes(0, 0, 1, 2)).tolist() == [0, 2, 1, 3]

@@ -71,3 +71,20 @@ def test_big_pools_are_sampled(monkeypatch, asked):
     rows = run(X, 36, asked=asked)
     assert len(set(rows)) == 36
     assert not set(rows) & set(asked)
+
+
+def of_answered_themes(k):
+    """How many of `k` questions are about the half of forty themes that forty answers cover."""
+    X, y = dense_blobs(400, 40, seed=3)
+    answered = np.concatenate([np.flatnonzero(y == theme)[:2] for theme in range(20)])
+    return [int((y[run(X, k, seed, asked=answered)] < 20).sum()) for seed in range(5)]
+
+
+def test_many_answers_do_not_end_the_spread(monkeypatch):
+    monkeypatch.setattr(cold_start, "MAX_CLUSTERS", 16)
+    assert np.mean(of_answered_themes(10)) < 2
+
+
+def test_past_the_last_clustering_the_order_is_random(monkeypatch):
+    monkeypatch.setattr(cold_start, "ALL_CLUSTERS", 16)
+    assert np.mean(of_answered_themes(10)) > 3

@@ -58,16 +58,36 @@ def test_each_set_counts_alike_whatever_its_seeds():
     assert found.value == pytest.approx(1.0)
 
 
-def test_the_interval_covers_the_true_ratio():
+def coverage(compare, draws=600):
     rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        hard = rng.lognormal(0, 1, size=12)
-        a, b = (hard * rng.lognormal(0, 0.2, size=12) for _ in range(2))
-        found = ratio(0.8 * a, b)
-        covered += found.low <= 0.8 <= found.high
-    # The bootstrap is a little short with a dozen pairs.
-    assert 0.86 <= covered / 200 <= 0.99
+    found = [compare(rng) for _ in range(draws)]
+    return np.mean([each.low <= 0.8 <= each.high for each in found])
+
+
+def pairs(rng, n, noise=0.2):
+    hard = rng.lognormal(0, 1, size=n)
+    a, b = (hard * rng.lognormal(0, noise, size=n) for _ in range(2))
+    return 0.8 * a, b
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_the_interval_covers_the_true_ratio(seeds):
+    assert 0.93 <= coverage(lambda rng: ratio(*pairs(rng, seeds))) <= 0.97
+
+
+def test_the_interval_of_several_sets_covers_the_true_ratio():
+    def compare(rng):
+        runs = [pairs(rng, n, noise) for n, noise in ((3, 0.1), (5, 0.3), (10, 0.2))]
+        return mean_ratio(*zip(*runs, strict=True))
+
+    assert 0.92 <= coverage(compare) <= 0.98
+
+
+def test_the_interval_is_that_of_student():
+    found = ratio(np.exp([1.0, 2.0, 3.0]), np.ones(3))
+    # 4.303 is the quantile for two degrees of freedom.
+    half = 4.303 / np.sqrt(3)
+    assert np.log(found) == pytest.approx([2, 2 - half, 2 + half], abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,15 @@ def test_near_duplicates_do_not_stand_side_by_side():
     assert len(set(originals)) == 30
 
 
+def test_near_duplicates_stand_apart_without_a_model_too():
+    X, y = sparse_topics(20)
+    X, y = csr_matrix(X[np.repeat(np.arange(20), 10)]), np.repeat(y, 10)
+    for seed in range(5):
+        queue = rank(pool_of(X, partly(y, 0), 3), None, epsilon=0.0, k=60, seed=seed)
+        originals = [row // 10 for row in queue.rows]
+        assert all(one != other for one, other in pairwise(originals))
+
+
 @pytest.mark.parametrize("form", [csr_matrix, np.asarray])
 def test_unreadable_tasks_are_asked_last(form):
     X, y = sparse_topics(60)
@@ -434,3 +443,39 @@ def test_a_committee_is_of_other_minds_and_leaves_the_model_alone(kind):
     assert queue.scores[0] > 0
     for name, array in model.to_arrays().items():
         np.testing.assert_array_equal(array, before[name])
+
+
+def test_auto_counts_labels_of_tasks_that_wait_for_their_second_annotator():
+    X, y = sparse_topics(200)
+    for n_labels, strategy in ((5, "typiclust"), (40, "margin")):
+        pool = pool_of(X, partly(y, n_labels), 3)
+        pool = replace(
+            with_serving(pool, pool.labeled, Serving.YES), resolved=np.zeros(200, dtype=np.bool_)
+        )
+        assert rank(pool, fitted(pool), strategy="auto").choice.strategy == strategy
+
+
+# Skipped tasks that Label Studio gives back
+
+
+@pytest.mark.parametrize("strategy", ["badge", "coreset", "typiclust"])
+def test_skipped_tasks_take_no_pick_from_those_that_wait(strategy):
+    X, y = dense_blobs(300)
+    # Outliers: the first that a cover of the pool would ask about.
+    X[:40] = 4 * np.random.default_rng(0).normal(size=(40, 16))
+    shown = np.where(np.arange(300) >= 270, y, UNLABELED)
+    pool = with_serving(pool_of(X, shown, 3), slice(0, 40), Serving.LAST)
+    queue = rank(pool, fitted(pool), strategy=strategy, epsilon=0.0)
+    # Above one half: chosen, one after the other.
+    assert (queue.scores > 0.5).all()
+
+
+def test_skipped_tasks_are_judged_once_nobody_else_waits():
+    pool = some_pool()
+    waiting = np.flatnonzero(pool.serving == Serving.YES)
+    pool = with_serving(pool, waiting[:-3], Serving.LAST)
+    model = fitted(pool)
+    queue = rank(pool, model, k=10, epsilon=0.0)
+    assert queue.reasons == (Reason.STRATEGY,) * 3 + (Reason.SKIPPED,) * 7
+    assert (np.diff(queue.scores[3:]) <= 0).all()
+    assert queue.verdicts == (loop.opine(model, pool, queue.rows).verdicts(np.arange(10)),)

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from active_learning import ordering, registry
+from active_learning.outcomes import Choice
 from active_learning.types import Kind
 from tests.checks import strategy as checks
 
@@ -58,3 +61,19 @@ def test_scores_of_whole_texts(name):
     scores = registry.strategy_named(name).score(given)
     np.testing.assert_allclose(given.best(scores), expected[name], atol=1e-4)
     np.testing.assert_array_equal(scores, given.best(scores)[given.task_of])
+
+
+@pytest.mark.parametrize(
+    ("y", "strategy", "why"),
+    [
+        ([], "typiclust", "since this control has no label yet"),
+        ([-1, -1], "typiclust", "since this control has no label yet"),
+        ([0] * 6 + [1], "typiclust", "until there are 8 labels (7 labels in 2 classes so far)"),
+        ([0] * 7 + [1], "margin", "now that there are 8 labels in 2 classes"),
+        ([*range(100), *range(28)], "margin", "now that there are 128 labels in 100 classes"),
+    ],
+)
+def test_what_auto_says_is_what_it_counted(y, strategy, why):
+    proba = checks.distributions(5, 3)
+    given = replace(checks.candidates(proba), y=np.array(y, dtype=np.int64))
+    assert registry.strategy_named("auto").choose(given) == Choice(strategy, why)
