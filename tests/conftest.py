@@ -19,6 +19,12 @@ from tests.harness.stack import Stack, serve
 
 E2E = Path(__file__).parent / "e2e"
 
+PROCESSES = {
+    "test_coalesce", "test_flood", "test_page", "test_planted_secrets", "test_predict_pool",
+    "test_redis_fails", "test_sigkill", "test_supervisor", "test_valkey", "test_worker",
+}  # fmt: skip
+"""Tests that start processes, kill them, and wait for others to notice."""
+
 CaseMaker = Callable[..., Case]
 
 
@@ -27,7 +33,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if E2E in item.path.parents:
             item.add_marker("e2e")
-            # SQLite under Label Studio is busy now and then; what fails twice is broken.
+        if item.get_closest_marker("e2e") or item.path.stem in PROCESSES:
+            # A machine stalls, and SQLite under Label Studio is busy: what fails twice is broken.
             item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     asked = config.option.markexpr

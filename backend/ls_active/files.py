@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
@@ -90,8 +90,9 @@ class Files:
             return
         with errors(str(folder)):
             for path in Path(folder).rglob(f"{_UNFINISHED}*"):
-                if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # Its writer has just finished it.
+                    if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
+                        path.unlink()
 
 
 @contextmanager

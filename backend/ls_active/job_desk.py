@@ -19,6 +19,7 @@ from ls_active import label_config, options
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
+from ls_active.engine.rest import Rest
 from ls_active.engine.running import JobInHand, jobs_in_hand
 from ls_active.errors import (
     BackendError,
@@ -79,6 +80,7 @@ class JobDesk:
         )
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
+        self.rest = Rest(self.redis)
 
     # What the web asks
 
@@ -128,7 +130,7 @@ class JobDesk:
     def hint_now(self, uid: str) -> str:
         """Ask for a run over a project, also if it rests; return its job's id."""
         with _queue_errors():
-            self.redis.delete(f"al:{uid}:rest")
+            self.rest.wake(uid)
             return self._hint(uid)
 
     def webhook_secret(self, uid: str) -> str:

@@ -10,7 +10,7 @@ import json
 import logging
 import shutil
 import time
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -47,10 +47,6 @@ RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 LOOK_EVERY = 15
 """Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
 call /setup, and with two rows of ours each of them is news to the other."""
-
-REST_LEAST = 1.0
-"""Seconds between two looks at a project whose next publication has to wait: annotators wait for
-each. Half of what is left until then, if that is more: they may begin to label faster."""
 
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""
@@ -133,15 +129,16 @@ class _Run:
 
     def come(self, lock: Lock) -> None:
         """Work, unless the last run found that what changed has to wait."""
-        rest = self._redis.pttl(self._key("rest")) / 1000
-        if rest > 0 and not self._desk.coalescer.forced(self._uid):
+        rest = self._desk.rest.left(self._uid)
+        wished = self._desk.coalescer.forced(self._uid) or self._desk.get(self._key("look"))
+        if rest and not wished:
             self._desk.coalescer.hint_later(self._uid, rest)
         else:
             self.work(lock)
 
     def work(self, lock: Lock) -> None:
         """Converge, say what went wrong if it did, and see to the next run."""
-        force = self._desk.coalescer.forced(self._uid)
+        force, woken = self._desk.coalescer.forced(self._uid), self._desk.rest.woken(self._uid)
         known = Connection.load(self._desk.store, self._uid) or Connection(self._uid, active=False)
         look = self._wish_to_look(known)
         if look and not known.active:
@@ -176,7 +173,7 @@ class _Run:
         if look and self._desk.get(self._key("look")) == look:
             # One that was noted meanwhile stays, for the next run.
             self._redis.delete(self._key("look"))
-        self._see_to_the_next(result)
+        self._see_to_the_next(result, woken)
 
     def _wish_to_look(self, known: Connection) -> str | None:
         """Return what /setup noted; of a connected project only now and then."""
@@ -254,9 +251,11 @@ class _Run:
         self._redis.set(self._key(STAGE), words, ex=3600)
 
     def _note(self, began: float, **facts: Any) -> None:
-        """Keep what the job did, for people; no room for that must not undo it."""
-        with suppress(StoreError):
+        """Keep what the job did, for people; that it cannot be kept must not undo it."""
+        try:
             note_job(self._desk.store, self._uid, began, **facts)
+        except (BackendError, KeyError, TypeError, ValueError) as error:
+            logger.warning("project %s: no line for the page: %r", self._uid, error)
 
     def _fail(self, began: float, why: str) -> None:
         self._note(began, error=why)
@@ -270,7 +269,7 @@ class _Run:
         except StoreError as error:
             logger.warning("project %s: its status stays as it was: %s", self._uid, error)
 
-    def _see_to_the_next(self, result: Result) -> None:
+    def _see_to_the_next(self, result: Result, woken: Any) -> None:
         """See to the next look: soon where only looking tells us of annotations."""
         if result.left:
             self._redis.delete(self._key("setup"))
@@ -292,8 +291,7 @@ class _Run:
             self._redis.set(self._key("asked"), result.asked_at, nx=True, ex=3600)
             self._desk.coalescer.hint_later(self._uid, result.again_in)
         if result.pause:
-            rest = min(result.pause, max(result.pause / 2, REST_LEAST))
-            self._redis.set(self._key("rest"), 1, px=max(int(1000 * rest), 1))
+            self._desk.rest.begin(self._uid, result.pause, woken)
 
     def _key(self, name: str) -> str:
         return f"al:{self._uid}:{name}"

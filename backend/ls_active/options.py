@@ -34,7 +34,7 @@ class Options(BaseModel):
     )
     busy_share: float = Field(
         0.05,
-        gt=0,
+        ge=0.01,
         le=1,
         description="Share of its time that publishing may keep Label Studio busy.",
     )

@@ -184,14 +184,12 @@ class Store(Files):
         return self._read_json(self._folder(uid) / "publications" / f"{number:06d}.json")
 
     def forget_publications(self, uid: str, below: int) -> None:
-        """Delete the records and claims of publications numbered lower than `below`."""
-        folder = self._folder(uid) / "publications"
-        for kind in ("json", "claim"):
-            for number in self._numbers(folder, kind):
-                if number < below:
-                    path = str(folder / f"{number:06d}.{kind}")
-                    with errors(path):
-                        self._fs.rm_file(path)
+        """Delete the records of publications numbered lower than `below`; their names stay ours."""
+        for number in self.publications(uid):
+            if number < below:
+                path = str(self._folder(uid) / "publications" / f"{number:06d}.json")
+                with errors(path):
+                    self._fs.rm_file(path)
 
     def sweep(self, uid: str) -> None:
         """Delete what writers that were killed left half-written in a project, an hour later."""

@@ -11,12 +11,17 @@ import numpy as np
 from active_learning.errors import InvalidInput
 from active_learning.outcomes import AuditEstimate, Opinion
 from active_learning.types import Floats, Ints, Kind, Pool
+from active_learning.unlearned import named, unlearned
+
+ACCURACY = "accuracy"
+"""The measure of classes that exclude each other, and of a history without figures."""
 
 SAMPLE = 1_000
 """Tasks on which versions are compared: a share of one in a hundred is told to within 0.6 %."""
 
 MOST_QUESTIONS = 5_000
-"""Where a task asks many, tasks are taken until they ask so many: a record stays small."""
+"""Where a task asks many, tasks are taken until they ask so many: a record stays small. A task
+that asks more alone is left out."""
 
 GAP_SHARE = 0.05
 GAP_PER_CLASS = 2
@@ -105,6 +110,10 @@ class Snapshot:
         The audit estimate with its interval; None while there is none.
     measure : str
         What they are.
+    tasks : int or None
+        In the sample; None in what was recorded before they were counted.
+    unlearned : str
+        The classes that it cannot tell yet, in words; empty: none.
     """
 
     labels: int
@@ -116,7 +125,9 @@ class Snapshot:
     value: float | None = None
     low: float | None = None
     high: float | None = None
-    measure: str = "accuracy"
+    measure: str = ACCURACY
+    tasks: int | None = None
+    unlearned: str = ""
 
 
 def sample_rows(pool: Pool) -> Ints:
@@ -125,12 +136,13 @@ def sample_rows(pool: Pool) -> Ints:
     The audit order read backwards, byte by byte, is another uniform order: its first tasks are no
     more often labelled than others.
     """
-    order = pool.u.byteswap()
+    asked = _questions(pool)
+    fit = np.flatnonzero((asked > 0) & (asked <= MOST_QUESTIONS))
+    order = pool.u[fit].byteswap()
     size = min(SAMPLE, len(order))
-    rows = np.argpartition(order, size - 1)[:size] if size else np.empty(0, np.int64)
-    rows = rows[np.argsort(order[rows], kind="stable")]
-    asked = _questions(pool)[rows]
-    return np.asarray(rows[(np.cumsum(asked) <= MOST_QUESTIONS) & (asked > 0)], dtype=np.int64)
+    first = np.argpartition(order, size - 1)[:size] if size else np.empty(0, np.int64)
+    rows = fit[first[np.argsort(order[first], kind="stable")]]
+    return np.asarray(rows[np.cumsum(asked[rows]) <= MOST_QUESTIONS], dtype=np.int64)
 
 
 def take_sample(pool: Pool, rows: Ints, opinion: Opinion) -> Sample:
@@ -179,7 +191,11 @@ def gap(labels: int, classes: int) -> int:
 
 
 def snapshot(
-    pool: Pool, sample: Sample, audit: AuditEstimate, earlier: tuple[int, Sample] | None
+    pool: Pool,
+    sample: Sample,
+    audit: AuditEstimate,
+    earlier: tuple[int, Sample] | None,
+    recall: Mapping[str, float] | None = None,
 ) -> Snapshot:
     """Return what a version adds to the history.
 
@@ -187,6 +203,8 @@ def snapshot(
     ----------
     earlier : (int, Sample), optional
         The labels and the sample of the newest version that is `gap` labels behind.
+    recall : mapping, optional
+        Of classes, on labels that were left out.
     """
     figures, labels = audit.figures, len(pool.labeled)
     return Snapshot(
@@ -199,7 +217,9 @@ def snapshot(
         value=figures.value if figures else None,
         low=figures.low if figures else None,
         high=figures.high if figures else None,
-        measure=figures.measure if figures else "accuracy",
+        measure=figures.measure if figures else ACCURACY,
+        tasks=len(sample.ids),
+        unlearned=named(unlearned(pool, sample.said, recall or {})),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +35,7 @@ GROWTH = 0.05
 SHARE = 0.1
 MOST = 1_500
 PICTURES = 1_500
+SAID = (Stage.NEARLY, Stage.ENOUGH)
 
 
 class Step(NamedTuple):
@@ -111,7 +112,8 @@ class _Past(NamedTuple):
         before = None if place is None else (labels[place], self.samples[place])
         audit = loop.estimate_audit(pool, model=fit.model)
         self.samples.append(sample)
-        self.snapshots.append(history.snapshot(pool, sample, audit, before))
+        recall = fit.chosen.recall if fit.chosen else {}
+        self.snapshots.append(history.snapshot(pool, sample, audit, before, recall))
         return stopping.advice(self.snapshots)
 
 
@@ -121,26 +123,30 @@ def pictures() -> DataSet:
     return replace(data, values=data.values[:PICTURES], answers=data.answers[:PICTURES])
 
 
-def measure(
-    data: DataSet, report: Table, say: Sequence[Stage] = (Stage.NEARLY, Stage.ENOUGH)
-) -> str:
-    """Add the row of one set; return the last sentence."""
-    course = Course(data)
-    full = course.full()
-    first: dict[Stage, Step] = {}
-    for step in course.steps():
-        first.setdefault(step.advice.verdict, step)
+def first_said(steps: Iterable[Step]) -> tuple[dict[Stage, Step], Step]:
+    """Return where "nearly" and "enough" first come, if they do, and the last step taken."""
+    said: dict[Stage, Step] = {}
+    for step in steps:
+        if step.advice.verdict in SAID:
+            said.setdefault(step.advice.verdict, step)
         if step.advice.verdict is Stage.ENOUGH or step.labels > MOST:
             break
     # What is enough was nearly enough before, also where that was never said.
-    first.setdefault(Stage.NEARLY, first.get(Stage.ENOUGH, step))
+    if Stage.ENOUGH in said:
+        said.setdefault(Stage.NEARLY, said[Stage.ENOUGH])
+    return said, step
+
+
+def measure(data: DataSet, report: Table) -> str:
+    """Add the row of one set; return the last sentence."""
+    course = Course(data)
+    full = course.full()
+    said, last = first_said(course.steps())
     cells: list[float | None] = []
-    for stage in say:
-        found = first.get(stage)
-        said = found is not None and found.advice.verdict is not Stage.GO_ON
-        cells += [found.labels, round(found.quality / full, 3)] if found and said else [None, None]
-    report.row(data.name, course.size, round(full, 3), *cells, step.labels)
-    return f"{data.name}, {step.labels} labels: {step.advice.sentence}"
+    for found in map(said.get, SAID):
+        cells += [found.labels, round(found.quality / full, 3)] if found else [None, None]
+    report.row(data.name, course.size, round(full, 3), *cells, last.labels)
+    return f"{data.name}, {last.labels} labels: {last.advice.sentence}"
 
 
 def main() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import socket
 import time
 from dataclasses import asdict
+from shlex import quote
 
 from ls_active import stack
 from ls_active.console import show, terminal
@@ -26,6 +29,7 @@ def serve(host: str | None, port: int | None, *, insecure: bool) -> int:
     changes = {name: value for name, value in given.items() if value is not None}
     settings = read_settings().model_copy(update=changes)
     _refuse_an_open_door(settings, insecure=insecure)
+    _refuse_a_taken_port(settings)
     terminal.say(show.greeting(settings))
     return stack.serve(settings)
 
@@ -39,6 +43,22 @@ def work() -> int:
             "`ls-active serve` runs everything"
         )
     return stack.work(settings)
+
+
+def _refuse_a_taken_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As the server does: what lingers of a connection of before is in nobody's way.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return  # Whatever else is wrong, the server says.
+            raise NotConfigured(
+                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): stop what "
+                "listens there, or set PORT, or HOST"
+            ) from None
 
 
 def _refuse_an_open_door(settings: Settings, *, insecure: bool) -> None:
@@ -107,7 +127,9 @@ def pin(text: str, version: str) -> None:
     uid = _active(store, text)
     number = _loadable(store, uid, version)
     _pin(settings, uid, number, f"Publishing al-{number}")
-    terminal.say(f"al-{number} is in force and stays so until `ls-active rollback {text} --unpin`.")
+    terminal.say(
+        f"al-{number} is in force and stays so until `ls-active rollback {quote(text)} --unpin`."
+    )
 
 
 def unpin(text: str) -> None:
@@ -157,7 +179,9 @@ def _active(store: Store, text: str) -> str:
     uid = find_known(store, text)
     connection = Connection.load(store, uid)
     if connection is None or not connection.active:
-        raise NotDone(f"project {text!r} is disconnected; `ls-active connect {text}` comes first")
+        raise NotDone(
+            f"project {text!r} is disconnected; `ls-active connect {quote(text)}` comes first"
+        )
     return uid
 
 

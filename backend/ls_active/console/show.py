@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ls_active.engine.figures import QueueFigures
 from ls_active.project import Connection, ProjectStatus, State
+from ls_active.secret import api_key
 from ls_active.settings import Settings
 from ls_active.words import audit, chosen, count, sentence, since, state
 
@@ -27,9 +28,23 @@ def greeting(settings: Settings) -> str:
     """Say what `serve` is about to run, and what comes next."""
     redis = "REDIS_URL" if settings.redis_url.get_secret_value() else "an embedded Valkey"
     studio = settings.label_studio_url or "not set: LABEL_STUDIO_URL"
+    missing = [
+        name
+        for name, value in (
+            ("LABEL_STUDIO_URL", settings.label_studio_url),
+            ("LABEL_STUDIO_API_KEY", api_key(settings)),
+        )
+        if not value
+    ]
+    following = (
+        f"Nothing can be connected yet: set {' and '.join(missing)}, and start anew."
+        if missing
+        else "Next: ls-active connect PROJECT."
+    )
     return (
-        f"Listening on http://{settings.host}:{settings.port}, Label Studio {studio}, Redis "
-        f"{redis}, data in {settings.data_dir}. Next: ls-active connect PROJECT. Ctrl-C stops."
+        f"Starting on http://{settings.host}:{settings.port}, which is the admin's page as well; "
+        f"Label Studio {studio}, Redis {redis}, data in {settings.data_dir}. {following} "
+        "Ctrl-C stops."
     )
 
 

@@ -101,7 +101,14 @@ def _hold(store: Store, desk: Steering, wish: Wish) -> ActionReply:
 def _promote(store: Store, desk: Steering, wish: Wish) -> ActionReply:
     if wish.version is None or wish.version not in Gate(store, wish.uid).held:
         return ActionReply("the gate does not hold this version back: nothing to do")
-    name = version_name(wish.version)
+    name, shelf = version_name(wish.version), ModelShelf(store, wish.uid)
+    if wish.version not in store.loadable(wish.uid):
+        raise NotFound(f"{name} cannot be served any more: its model file was pruned")
+    if shelf.pinned is not None:
+        pinned = version_name(shelf.pinned)
+        raise BadRequest(f"{pinned} is held by hand; let the project go on first, or hold {name}")
+    if shelf.current_number() > wish.version:
+        raise BadRequest(f"a newer version than {name} is served; to serve {name}, roll back to it")
     return ActionReply(f"{name} is being published", desk.ask("promote", wish.uid, wish.version))
 
 

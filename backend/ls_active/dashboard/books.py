@@ -204,7 +204,7 @@ class Books:
         if not show:
             return {}, ""
         try:
-            return previews.previews_of(self.settings, connection.project_id, tasks), ""
+            return previews.previews_of(self.settings, connection.uid, tasks), ""
         except BackendError as error:
             # Tasks by number are better than no page.
             return {}, f"what the tasks show could not be read: {error}"

@@ -96,7 +96,7 @@ class Door:
             return True
         # A reverse proxy may have changed Host: then PUBLIC_URL says what browsers see.
         ours = {headers.get("host", "").lower(), self._public} - {""}
-        return urlsplit(origin).netloc.lower() in ours
+        return _netloc(origin) in ours
 
     def _signed(self, made_at: str) -> str:
         message = _PURPOSE + made_at.encode()
@@ -104,9 +104,19 @@ class Door:
         return f"{made_at}.{digest}"
 
 
+def _netloc(address: str) -> str:
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return ""
+
+
 def _is_local_name(host: str) -> bool:
     """Whether a Host is an address, or a name that only this network knows."""
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
     try:
         ipaddress.ip_address(name)
     except ValueError:

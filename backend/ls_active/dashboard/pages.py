@@ -171,7 +171,7 @@ class Pages:
     async def media(self, uid: str, task: int, field: str) -> Response:
         """Hand out a file behind a task, fetched and cut down by us."""
         view = await self.read(self.books.project, uid)
-        content, kind = await self.read(previews.media_of, self._settings, view.number, task, field)
+        content, kind = await self.read(previews.media_of, self._settings, view.uid, task, field)
         policy = {"Content-Security-Policy": "default-src 'none'; sandbox"}
         return Response(content, 200, {**SECURITY_HEADERS, **policy}, kind)
 

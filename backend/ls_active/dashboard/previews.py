@@ -14,9 +14,10 @@ from ls_active.dashboard.views import Preview
 from ls_active.errors import NotFound
 from ls_active.label_config import ObjectTag
 from ls_active.label_studio.client import LabelStudioClient
+from ls_active.label_studio.project import Project
 from ls_active.media import MediaError
 from ls_active.settings import Settings
-from ls_active.workshop import connect, open_media
+from ls_active.workshop import connect, find_project, open_media
 
 PATIENCE = 4.0
 """Seconds that a page waits for Label Studio before it shows tasks by number only."""
@@ -34,27 +35,28 @@ _SOUNDS = ((b"RIFF", "audio/wav"), (b"fLaC", "audio/flac"), (b"OggS", "audio/ogg
 _MP3 = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
-def previews_of(
-    settings: Settings, project_id: int, tasks: Sequence[int]
-) -> dict[int, list[Preview]]:
+def previews_of(settings: Settings, uid: str, tasks: Sequence[int]) -> dict[int, list[Preview]]:
     """Return what tasks show, by id; a task that is gone is missing.
 
     Raises
     ------
+    NotFound
+        If the project is gone, and its number another's by now.
     LabelStudioError, NotConfigured
         If Label Studio does not tell.
     """
     if not tasks:
         return {}
     with connect(settings, timeout=PATIENCE, retries=0) as client:
-        config = label_config.parse(client.project(project_id).label_config)
+        project = _found(client, uid)
+        config = label_config.parse(project.label_config)
         return {
             int(task["id"]): list(_previews(task.get("data") or {}, config.objects))
-            for task in _read(client, project_id, tasks)
+            for task in _read(client, project.id, tasks)
         }
 
 
-def media_of(settings: Settings, project_id: int, task: int, field: str) -> tuple[bytes, str]:
+def media_of(settings: Settings, uid: str, task: int, field: str) -> tuple[bytes, str]:
     """Return a file behind a task, made harmless, and its type.
 
     Raises
@@ -63,12 +65,14 @@ def media_of(settings: Settings, project_id: int, task: int, field: str) -> tupl
         If there is no such file, or nothing that we show.
     """
     with connect(settings, timeout=PATIENCE, retries=0) as client:
-        found = _read(client, project_id, [task])
+        project = _found(client, uid)
+        shown = {item.field for item in label_config.parse(project.label_config).objects}
+        found = _read(client, project.id, [task]) if field in shown else []
         value = found[0].get("data", {}).get(field) if found else None
         if not isinstance(value, str):
             raise NotFound(f"task {task} has no file in {field[:40]!r}")
         try:
-            with open_media(settings, client) as media:
+            with open_media(settings, client, most_seconds=PATIENCE) as media:
                 content = media.fetch(value)
         except MediaError as error:
             raise NotFound(str(error)) from None
@@ -78,6 +82,13 @@ def media_of(settings: Settings, project_id: int, task: int, field: str) -> tupl
 def said(regions: Iterable[Mapping[str, Any]]) -> str:
     """Return a prediction, or an answer, in words."""
     return "; ".join(filter(None, (_answer(region.get("value") or {}) for region in regions)))
+
+
+def _found(client: LabelStudioClient, uid: str) -> Project:
+    project = find_project(client, uid)
+    if project is None:
+        raise NotFound(f"Label Studio has no project {uid} any more")
+    return project
 
 
 def _read(client: LabelStudioClient, project_id: int, tasks: Sequence[int]) -> list[dict[str, Any]]:

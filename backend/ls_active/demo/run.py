@@ -147,6 +147,7 @@ def _introduce(stage: Stage) -> None:
         ("Label Studio", f"{stage.studio.url}/projects/{stage.project.id}/data"),
         ("login", stage.studio.username),
         ("password", stage.studio.password),
+        ("our page", stage.service.url),
         ("our log", str(stage.service.log)),
     ):
         terminal.say(f"{name:>13}  {value}")

@@ -18,6 +18,9 @@ ONCE = ("wait", "first sync")
 STUDIO_STAGES = ("import", "patch", "prune")
 """Stages in which Label Studio works for us alone."""
 
+PAUSE_MOST = 300.0
+"""Seconds between two publications at most, however slow Label Studio was at the last one."""
+
 HEAD_GROWTH = 20
 """How many times its option a head may grow: publishing 2 000 tasks takes Label Studio 2 s."""
 
@@ -97,9 +100,10 @@ def need_publication(
         return Need("the first queue", urgent=True)
     # A newer model waits for its turn; going back to an older one is somebody's wish.
     back = standing.version < record["version"]
+    other = "an older version was asked for" if back else "a newer model was ready"
     reasons = [
         (standing.in_force != record["name"], f"Label Studio names {standing.in_force!r}", True),
-        (standing.version != record["version"], "another version is in force", back),
+        (standing.version != record["version"], other, back),
         (standing.config != record["config"], "the label config changed", True),
         (drained(data, record, options), "the queue's head is used up", True),
         (standing.last_id > record["last_id"], "new tasks", False),
@@ -138,7 +142,12 @@ def pause_left(
     """Return the seconds until the next publication that can wait; the first edge never does."""
     if record is None:
         return 0.0
-    return max(float(record["published_at"]) + pause(options, timings) - now, 0.0)
+    return left_of(pause(options, timings), float(record["published_at"]), now)
+
+
+def left_of(pause: float, since: float, now: float) -> float:
+    """Return what is left of a pause; a clock that was ahead makes it no longer."""
+    return min(max(since + pause - now, 0.0), pause)
 
 
 def pause(options: Options, timings: Mapping[str, float]) -> float:
@@ -154,4 +163,4 @@ def pause(options: Options, timings: Mapping[str, float]) -> float:
     """
     spent = sum(seconds for stage, seconds in timings.items() if stage not in ONCE)
     busy = sum(timings.get(stage, 0.0) for stage in STUDIO_STAGES)
-    return max(options.min_interval, 3 * spent, busy / options.busy_share)
+    return max(options.min_interval, min(max(3 * spent, busy / options.busy_share), PAUSE_MOST))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -75,7 +75,9 @@ class Appraisal:
         samples = [None if model is None else _sample(pool, model) for pool, model in heads]
         earlier = _Earlier(self._points(version))
         snapshots = [
-            None if sample is None else self._snapshot(place, pool, sample, audit, earlier)
+            None
+            if sample is None
+            else self._snapshot(place, pool, sample, audit, earlier, _recall(version, place))
             for place, ((pool, _), sample, audit) in enumerate(
                 zip(heads, samples, audits, strict=True)
             )
@@ -114,7 +116,13 @@ class Appraisal:
         return points
 
     def _snapshot(
-        self, head: int, pool: Pool, sample: Sample, audit: AuditEstimate, earlier: _Earlier
+        self,
+        head: int,
+        pool: Pool,
+        sample: Sample,
+        audit: AuditEstimate,
+        earlier: _Earlier,
+        recall: Mapping[str, float],
     ) -> Snapshot:
         known = earlier.snapshots(head)
         labels = [each.labels for _, each in known]
@@ -124,7 +132,7 @@ class Appraisal:
             evaluation = self.of(known[place][0])
             record = evaluation["samples"][head] if evaluation else None
             before = (labels[place], Sample.from_record(record)) if record else None
-        return history.snapshot(pool, sample, audit, before)
+        return history.snapshot(pool, sample, audit, before, recall)
 
     def _write_history(
         self, version: ModelVersion, earlier: _Earlier, evaluation: Mapping[str, Any]
@@ -167,6 +175,12 @@ def _alike(evaluation: Mapping[str, Any] | None, version: ModelVersion) -> bool:
 def _sample(pool: Pool, model: Model) -> Sample:
     rows = history.sample_rows(pool)
     return history.take_sample(pool, rows, loop.opine(model, pool, rows))
+
+
+def _recall(version: ModelVersion, head: int) -> Mapping[str, float]:
+    """Return the share of each class that a version finds among labels it did not see."""
+    chosen = version.manifest["heads"][head].get("chosen") or {}
+    return cast("Mapping[str, float]", chosen.get("recall", {}))
 
 
 def _advice(earlier: _Earlier, snapshots: Sequence[Snapshot | None]) -> list[Any]:

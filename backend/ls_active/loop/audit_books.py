@@ -40,8 +40,7 @@ class AuditBooks:
     def read_records(self) -> Mapping[str, Any] | None:
         """Read the publications that are new here; return the last of all."""
         numbers = self._store.publications(self._uid)
-        if self._mirror.note("audits_seen") is None:
-            self._read_sum()
+        self._read_sum()
         seen = int(self._mirror.note("audits_seen") or 0)
         last = None
         for number in [n for n in numbers if n > seen] or numbers[-1:]:
@@ -62,10 +61,12 @@ class AuditBooks:
         self._store.forget_publications(self._uid, min(numbers[-RECORDS_KEPT], seen))
 
     def _read_sum(self) -> None:
+        """Take over what another machine, or this one before it lost its mirror, summed up."""
         known = self._store.read(self._uid, DOCUMENT)
-        if known is None:
+        if known is None or known["seen"] <= int(self._mirror.note("audits_seen") or 0):
             return
         with self._mirror.transaction():
+            self._mirror.drop_audits(self._asked())
             for task, when in known["placed"]:
                 self._mirror.place_audits([task], when)
             self._mirror.set_note("audits_seen", str(known["seen"]))

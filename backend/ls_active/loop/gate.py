@@ -27,10 +27,16 @@ class Gate:
         document = self._store.read(self._uid, "gate") or {"held": {}}
         return {int(number): words for number, words in document["held"].items()}
 
+    def passed(self, number: int, evaluation: Mapping[str, Any] | None) -> bool:
+        """Whether a version was judged, and may be served."""
+        if evaluation is None:
+            return False
+        return number in self._released or not worse(evaluation, conclusive=True)
+
     def holds(self, number: int, evaluation: Mapping[str, Any] | None) -> bool:
         """Hold a version back if its evaluation says so, and say whether it is."""
         reasons = worse(evaluation, conclusive=True)
-        if evaluation is None or not reasons:
+        if evaluation is None or not reasons or number in self._released:
             return False
         before = evaluation["compared_with"]
         in_force = self._store.evaluation(self._uid, before) or evaluation
@@ -42,7 +48,8 @@ class Gate:
         )
         # Of a file that was pruned nothing can be served.
         servable = set(self._store.loadable(self._uid))
-        self._write({n: why for n, why in self.held.items() if n in servable} | {number: waiting})
+        held = {n: why for n, why in self.held.items() if n in servable} | {number: waiting}
+        self._write(held, self._released & servable)
         return True
 
     def words(self, number: int, mode: str) -> str:
@@ -63,15 +70,24 @@ class Gate:
 
     def release(self, number: int) -> None:
         """Let a version that is held back be served."""
-        self._write({each: words for each, words in self.held.items() if each != number})
+        held = {each: words for each, words in self.held.items() if each != number}
+        self._write(held, self._released | {number})
 
     def open(self) -> None:
         """Let every version be served."""
         if self.held:
             self._store.delete(self._uid, "gate")
 
-    def _write(self, held: Mapping[int, str]) -> None:
-        document = {"held": {str(number): words for number, words in sorted(held.items())}}
+    @property
+    def _released(self) -> set[int]:
+        document = self._store.read(self._uid, "gate") or {}
+        return set(document.get("released", ()))
+
+    def _write(self, held: Mapping[int, str], released: set[int]) -> None:
+        document = {
+            "held": {str(number): words for number, words in sorted(held.items())},
+            "released": sorted(released),
+        }
         self._store.write(self._uid, "gate", document)
 
 

@@ -84,7 +84,7 @@ class Refit:
         fit = agenda.need_fit(data, newest, self._options, force=self._force)
         current = self._shelf.answering(self._subject.plan)
         publish = self._need_publication(data, record, current)
-        left = agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
+        left = max(self._publication_waits(record), self._fit_waits(newest) if fit else 0.0)
         if left > 0 and not (fit.urgent or publish.urgent):
             self._prune(record)
             return self._outcome(data, current, record, report, left if fit or publish else None)
@@ -158,6 +158,16 @@ class Refit:
             return None
         return newest.manifest
 
+    def _publication_waits(self, record: Mapping[str, Any] | None) -> float:
+        return agenda.pause_left(record, self._options, now=time.time(), timings=self._timings())
+
+    def _fit_waits(self, newest: Mapping[str, Any] | None) -> float:
+        """Return the seconds to the next fit; a version that is not served is not published."""
+        if newest is None:
+            return 0.0
+        pause = agenda.pause(self._options, self._timings())
+        return agenda.left_of(pause, float(newest["created_at"]), time.time())
+
     def _timings(self) -> Mapping[str, float]:
         return ProjectStatus.load(self._shop.store, self._shop.uid).timings
 
@@ -193,16 +203,20 @@ class Refit:
         """Whether the gate has to look at a version first; also at one of a run that was killed."""
         if self._options.gate != "on" or self._shelf.pinned or current is None:
             return False
-        return self._appraisal.of(current.number) is None
+        return not self._gate.passed(current.number, self._appraisal.of(current.number))
 
     def _judged(self, data: Dataset, current: ModelVersion | None) -> ModelVersion | None:
         """Return the version to serve: the one before where the gate holds this one back."""
         if current is None or not self._waits_for_judgement(current):
             return current
         self._evaluate(data, current)
-        if self._gate.holds(current.number, self._appraisal.of(current.number)):
-            return self._shelf.answering(self._subject.plan)
-        return current
+        if not self._gate.holds(current.number, self._appraisal.of(current.number)):
+            return current
+        before = self._shelf.answering(self._subject.plan)
+        if before is None:
+            # What it was compared with cannot answer what is asked today.
+            self._gate.release(current.number)
+        return before or current
 
     def _publish(
         self,

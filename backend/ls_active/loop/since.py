@@ -19,13 +19,13 @@ def asked_since(store: Store, uid: str, names: Iterable[str]) -> Mapping[str, st
     """Return the moment from which each control was asked, as Label Studio writes times.
 
     Empty for those that were there when the project was first looked at: they are taken to have
-    been there from its beginning.
+    been there from its beginning. A name is never forgotten: one that is missing for a look, and
+    comes back, must not lose what was said of it before.
     """
     document = store.read(uid, DOCUMENT)
     known = {} if document is None else document["since"]
     moment = "" if document is None else datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    # Only of today's names: one that comes back begins anew.
-    found = {name: str(known.get(name, moment)) for name in names}
+    found = {**dict.fromkeys(names, moment), **known}
     if document is None or found != known:
         store.write(uid, DOCUMENT, {"since": found})
     return found

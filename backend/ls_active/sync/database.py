@@ -98,6 +98,15 @@ def _key_of(database: sqlite3.Connection) -> str | None:
 
 def _overgrown(database: sqlite3.Connection) -> bool:
     """Whether the files of features hold far more than what is in use."""
+    try:
+        return _left_over(database)
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        return True  # Damaged beyond its first page.
+
+
+def _left_over(database: sqlite3.Connection) -> bool:
     found = database.execute("SELECT value FROM meta WHERE key = 'lengths'").fetchone()
     written = [rows for rows, _ in json.loads(found[0])] if found else []
     query = (

@@ -100,8 +100,8 @@ def standing(**changes: object) -> Standing:
         (None, {}, Need("the first queue", urgent=True)),
         (record(provisional=True), {}, Need("the first queue", urgent=True)),
         (record(), {}, Need()),
-        (record(), {"version": 2}, Need("another version is in force")),
-        (record(version=2), {}, Need("another version is in force", urgent=True)),
+        (record(), {"version": 2}, Need("a newer model was ready")),
+        (record(version=2), {}, Need("an older version was asked for", urgent=True)),
         (record(), {"in_force": "x"}, Need("Label Studio names 'x'", urgent=True)),
         (record(), {"config": "d"}, Need("the label config changed", urgent=True)),
         (record(), {"last_id": 5}, Need("new tasks")),
@@ -201,3 +201,14 @@ def test_publications_keep_their_distance(interval, timings, expected):
     left = agenda.pause_left(record(), options, now=1002.0, timings=timings)
     assert left == pytest.approx(expected)
     assert agenda.pause_left(None, options, now=1002.0, timings=timings) == 0
+
+
+def test_a_slow_publication_stops_nobody_for_long():
+    slow = {"import": 300.0, "patch": 5.0, "prune": 45.0}
+    assert agenda.pause(Options(), slow) == agenda.PAUSE_MOST
+    assert agenda.pause(Options(min_interval=3600), slow) == 3600
+
+
+def test_a_clock_that_was_ahead_stops_nobody_for_long():
+    left = agenda.pause_left(record(published_at=9e9), Options(), now=1000.0, timings={})
+    assert left == Options().min_interval

@@ -100,6 +100,13 @@ def test_history_grows_and_each_version_is_compared_with_one_behind(store, appra
     assert list(last["advice"][0]["agreement"]) == [heads[-1]["agreement"]]
 
 
+def test_a_class_that_is_hardly_labelled_is_told_of(appraise):
+    assert appraise(40)["snapshots"][0]["unlearned"] == ""
+    found = appraise(36, ("cat", "dog", "horse"))
+    assert found["snapshots"][0]["unlearned"] == "'horse'"
+    assert found["advice"][0]["unlearned"] == "'horse'"
+
+
 def test_a_deleted_history_is_rebuilt_from_the_evaluations(store, appraise):
     for labels in (20, 30):
         appraise(labels)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.refit import Refit
+from ls_active.plan import Plan
 from tests.harness.quick import quick
 from tests.harness.rig import Rig
 from tests.harness.simulated import SimulatedLabelStudio
@@ -155,3 +158,41 @@ def test_a_version_as_good_is_served(tmp_path):
     [comparison] = rig.store.evaluation(UID, 2)["comparisons"]
     assert comparison["tasks"] == RIGHT
     assert comparison["sentence"].endswith("not significantly worse")
+
+
+def test_a_run_that_was_killed_before_holding_is_made_up_for(tmp_path):
+    rig = rig_with(tmp_path, "on")
+
+    def killed(*_arguments):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gate, "holds", killed)
+        with pytest.raises(KeyboardInterrupt):
+            mislead(rig, 40)
+    rig.run()
+    assert (rig.store.versions(UID), rig.status.version) == ([1, 2], 1)
+
+
+def test_nothing_is_held_back_for_one_that_cannot_answer(tmp_path):
+    rig = rig_with(tmp_path, "on")
+    before = Plan.feature_key.fget
+    with pytest.MonkeyPatch.context() as patch:
+        # As another version of a featurizer would have it.
+        patch.setattr(Plan, "feature_key", property(lambda plan: f"{before(plan)} anew"))
+        mislead(rig, 40)
+        assert (rig.record["version"], rig.status.version) == (2, 2)
+
+
+@pytest.mark.parametrize("gate", ["on", "warn"])
+def test_what_is_not_served_is_not_fitted_at_every_label(tmp_path, gate):
+    rig = rig_with(tmp_path, gate, min_interval=3600.0)
+    if gate == "warn":
+        ModelShelf(rig.store, UID).pin(1)
+    moment = time.time() + 4000
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ls_active.loop.refit.time.time", lambda: moment)
+        mislead(rig, 40)
+        for _ in range(3):
+            mislead(rig, 1)
+    assert len(rig.store.versions(UID)) == 2

@@ -13,6 +13,7 @@ from ls_active import jobs
 from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
 from ls_active.job_desk import JobDesk
 from ls_active.jobs import DEAF_AFTER, LOOK_EVERY, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
+from ls_active.loop.converge import Result
 from ls_active.project import Connection
 from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
@@ -193,7 +194,7 @@ class TestTheNextRun:
         jobs.refit(UID)
         labels = rig.status.labels
         rig.label(1)
-        assert 10 < run_later(desk) <= 30
+        assert 5 < run_later(desk) <= 10
         assert rig.status.labels == labels
         desk.start_training(UID)
         jobs.refit(UID)
@@ -210,6 +211,37 @@ class TestTheNextRun:
         jobs.pin(UID, None)
         jobs.refit(UID)
         assert rig.status.labels == 4
+
+    def test_is_not_put_off_by_a_run_that_was_under_way(self, connected, desk, monkeypatch):
+        looks = []
+
+        def converge(*_args, **_options):
+            if not looks:
+                desk.hint_now(UID)  # what a pin does, in another worker
+            looks.append(1)
+            return Result(again_in=600.0, pause=600.0)
+
+        monkeypatch.setattr(jobs._Run, "_converge", converge)
+        jobs.refit(UID)
+        jobs.refit(UID)
+        assert len(looks) == 2
+        jobs.refit(UID)
+        assert len(looks) == 2
+
+    def test_of_a_new_connection_does_not_rest(self, connected, desk):
+        desk.rest.begin(UID, 600.0, desk.rest.woken(UID))
+        connected.change(active=False, adopted=False)
+        wish_to_look(desk)
+        jobs.refit(UID)
+        assert Connection.load(desk.store, UID).active
+
+    def test_comes_although_the_page_has_no_line_for_it(self, connected, desk, monkeypatch):
+        def broken(*_args, **_facts):
+            raise KeyError("tasks")
+
+        monkeypatch.setattr(jobs, "note_job", broken)
+        assert run_later(desk) > RETRY_FIRST
+        assert connected.status.state == "waiting"
 
     def test_knows_the_label_config(self, connected, desk):
         assert desk.get(f"al:{UID}:config") == jobs.digest_of(CONFIG).hex()

@@ -84,6 +84,8 @@ class Loop(RuleBasedStateMachine):
         self.studio.add_tasks([f"my cat {self.random.random()}"])
         task = self._task()
         gone = [p["model_version"] for p in self.studio.predictions if p["task"] == task]
+        if any(self.studio.sent[name] == 1 for name in gone):
+            return  # Who deletes a whole queue before we look has none until we do.
         self.studio.delete_task(task)
         for name in gone:
             self.studio.sent[name] -= 1
@@ -190,7 +192,11 @@ class Loop(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     "examples",
-    [3, pytest.param(30, marks=pytest.mark.slow), pytest.param(600, marks=pytest.mark.long)],
+    [
+        3,
+        pytest.param(8, marks=pytest.mark.slow),
+        pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(7200)]),
+    ],
 )
 def test_anything_in_any_order_ends_well(examples: int) -> None:
     case = Loop.TestCase

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +53,55 @@ def test_only_common_tasks_of_the_same_label_count():
 def test_of_graded_answers_the_direction_counts():
     found = compare(results([0.5, 0.2, 0.9]), results([0.6, 0.1, 0.9]))
     assert (found.lost, found.gained) == (1, 1)
+
+
+def test_of_graded_answers_the_size_counts():
+    # Large errors become small on fifteen tasks, small ones a little larger on forty-five.
+    old = results([-10.0] * 15 + [-0.10] * 45)
+    new = results([-1.0] * 15 + [-0.11] * 45)
+    found = compare(old, new)
+    assert (found.lost, found.gained) == (45, 15)
+    assert found.change == pytest.approx((15 * 9 - 45 * 0.01) / 60)
+    assert not found.worse
+    back = compare(new, old)
+    assert back.worse
+    assert back.holds
+    assert "15 are answered worse and 45 better, on average worse by 2.2" in back.sentence
+
+
+def test_rounding_is_no_difference():
+    errors = np.array([10.0] * 15 + [0.1] * 45)
+    noise = 1 + np.array([1e-9] * 45 + [-1e-9] * 15)
+    found = compare(results(-errors), results(-errors * noise))
+    assert (found.lost, found.gained, found.p_value, found.worse) == (0, 0, 1.0, False)
+
+
+def test_of_few_graded_answers_all_signs_are_tried():
+    # All eight fell: of 2^8 signs, two are as extreme.
+    found = compare(results([0.5] * 8 + [0.7] * 30), results([0.4] * 8 + [0.7] * 30))
+    assert found.p_value == pytest.approx(2 / 2**8)
+
+
+def test_counts_can_be_written_down():
+    found = compare(results([0.5, 1.0]), results([0.25, 1.0]))
+    assert json.loads(json.dumps(asdict(found))) == asdict(found)
+
+
+def test_of_equal_graded_versions_few_are_called_worse():
+    rng = np.random.default_rng(0)
+    called = [compare(results(rng.random(40)), results(rng.random(40))).worse for _ in range(40)]
+    assert sum(called) <= 4
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=30))
+def test_of_two_graded_versions_at_most_one_is_worse(pairs):
+    old, new = results([a for a, _ in pairs]), results([b for _, b in pairs])
+    there, back = compare(old, new), compare(new, old)
+    assert (there.lost, there.gained) == (back.gained, back.lost)
+    assert there.change == pytest.approx(-back.change)
+    assert not (there.worse and back.worse)
+    assert compare(old, new) == there
 
 
 @settings(max_examples=60, deadline=None)

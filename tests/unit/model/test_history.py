@@ -121,6 +121,27 @@ def test_tasks_of_many_questions_are_fewer(monkeypatch):
     assert counts.min() > 0
 
 
+def test_a_task_that_asks_too_much_alone_does_not_empty_the_sample(monkeypatch):
+    pool = learnable(Kind.SEQUENCE, "counts")
+    counts = np.diff(pool.units.starts)
+    longest = int(counts.argmax())
+    monkeypatch.setattr(history, "MOST_QUESTIONS", int(counts.max()) - 1)
+    u = np.arange(1, len(counts) + 1, dtype=np.uint64)
+    u[longest] = 0
+    rows = history.sample_rows(replace(pool, u=u.byteswap()))
+    assert longest not in rows
+    assert len(rows)
+
+
+def test_where_every_task_asks_too_much_nothing_is_compared(monkeypatch):
+    pool = learnable(Kind.SEQUENCE, "counts")
+    monkeypatch.setattr(history, "MOST_QUESTIONS", 0)
+    rows = history.sample_rows(pool)
+    sample = history.take_sample(pool, rows, loop.opine(loop.fit(pool).model, pool, rows))
+    found = history.snapshot(pool, sample, loop.estimate_audit(pool, needed=10), None)
+    assert (len(rows), found.tasks, found.uncertainty) == (0, 0, 0.0)
+
+
 # Which versions are compared, and which are kept
 
 
@@ -161,6 +182,9 @@ def test_a_snapshot_says_what_it_was_compared_with():
     audit = loop.estimate_audit(pool, needed=10)
     alone = history.snapshot(pool, sample, audit, None)
     assert (alone.labels, alone.agreement, alone.since) == (60, None, None)
+    assert alone.unlearned == ""
+    never = history.snapshot(pool, sample_of([0, 2, 0]), audit, None, {pool.classes[2]: 0.0})
+    assert never.unlearned == f"{pool.classes[1]!r}, {pool.classes[2]!r}"
     found = history.snapshot(pool, sample, audit, (50, sample_of([0, 1, 2, 1])))
     assert (found.since, found.uncertainty) == (50, 0.25)
     assert found.agreement == pytest.approx(cohen_kappa_score([0, 1, 2, 1], [0, 1, 2, 0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -64,6 +64,22 @@ def test_without_three_comparisons_it_is_too_early():
     assert found.sentence.startswith("too early to say: 2 of 3 comparisons")
 
 
+def test_without_a_sample_it_is_too_early():
+    found = advice([replace(each, tasks=0, uncertainty=0.0) for each in SETTLED])
+    assert found.verdict is Stage.TOO_EARLY
+    assert found.sentence == (
+        "too early to say: there is no task to compare versions on, or each asks more than 5000 "
+        "questions"
+    )
+
+
+def test_what_was_recorded_by_earlier_releases_is_still_read():
+    recorded = [asdict(each) for each in SETTLED]
+    for each in recorded:
+        del each["tasks"], each["unlearned"]
+    assert advice([Snapshot(**each) for each in recorded]).verdict is Stage.ENOUGH
+
+
 @pytest.mark.parametrize(
     ("kappas", "verdict"),
     [
@@ -76,6 +92,23 @@ def test_without_three_comparisons_it_is_too_early():
 )
 def test_the_least_agreement_decides(kappas, verdict):
     assert advice(course([None, *[1.0] * 5, *kappas])).verdict is verdict
+
+
+def test_it_is_not_enough_while_classes_are_not_learned():
+    found = advice([*SETTLED[:-1], replace(SETTLED[-1], unlearned="'c', 'd'")])
+    assert found.verdict is Stage.NEARLY
+    assert found.sentence.endswith("; not learned yet: 'c', 'd'")
+
+
+def test_what_was_not_learned_before_does_not_matter():
+    before = [replace(each, unlearned="'c'") for each in SETTLED[:-1]]
+    assert advice([*before, SETTLED[-1]]).verdict is Stage.ENOUGH
+
+
+def test_it_is_not_enough_while_the_interval_is_wide():
+    found = advice([*SETTLED[:-1], replace(SETTLED[-1], low=0.74, high=0.97)])
+    assert found.verdict is Stage.NEARLY
+    assert found.sentence.endswith("; the interval is too wide to call it enough")
 
 
 def test_it_is_not_enough_while_uncertainty_falls():
@@ -98,6 +131,18 @@ def test_a_curve_that_rises_while_no_answer_changes_is_not_believed():
     assert expected_gain(settled) > stopping.NO_GAIN
     assert advice(settled).gain == 0
     assert advice(settled).verdict is Stage.ENOUGH
+
+
+@pytest.mark.parametrize("measure", ["R²", "F1 of a task", "F1 of units"])
+def test_only_accuracy_is_bounded_by_the_answers_that_changed(measure):
+    values = np.linspace(0.6, 0.8, len(SETTLED))
+    kappas = [None, *[0.998] * 8]
+    rising = [
+        replace(each, measure=measure, audit=200) for each in course(kappas, step=40, values=values)
+    ]
+    found = advice(rising)
+    assert found.gain == expected_gain(rising) > stopping.LITTLE_GAIN
+    assert found.verdict is Stage.GO_ON
 
 
 def test_comparisons_follow_each_other_without_overlap():
