@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.stats import t as student
 
 Curves: TypeAlias = tuple[Sequence[int], Sequence[Sequence[float]]]
 """Labels at each point, and the scores there, one row a seed."""
@@ -16,8 +17,6 @@ COLOURS = ("#0a6cc4", "#8a8a8a", "#d9822b", "#2e8b57", "#a83279", "#6b5b95")
 """Of strategies, in their order. The second is what the others are measured by: grey."""
 
 COLUMNS = 4
-
-Z95 = 1.96
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,8 @@ def _panel(place: Any, panel: Panel) -> None:
         mean = rows.mean(axis=0)
         place.plot(labels, mean, color=colour, label=name, linewidth=1.8)
         if len(rows) > 1:
-            half = Z95 * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+            quantile = student.ppf(0.975, len(rows) - 1)
+            half = quantile * rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
             place.fill_between(labels, mean - half, mean + half, color=colour, alpha=0.15, lw=0)
     place.axhline(panel.target, color="#444444", linewidth=0.8, linestyle=(0, (4, 3)))
     place.set_title(panel.title, fontsize=10, loc="left")
