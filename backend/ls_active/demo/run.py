@@ -105,7 +105,10 @@ def _set_up(stack: ExitStack, port: int | None) -> Stage:
         service.wait()
         since = time.time()
         say("Connecting it through Label Studio's API …")
-        client.connect_ml_backend(project.id, service.url, "active learning")
+        # One person labels here, and wants to see the queue move.
+        client.connect_ml_backend(
+            project.id, service.url, "active learning", extra_params={"busy_share": 0.25}
+        )
     wait_for_queue(service.store, client, project, since)
     board = Scoreboard(service.store, project.uid, truth, features.result())
     return Stage(studio, service, client, project, truth, board)
