@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ls_active.store import Store
@@ -83,7 +83,7 @@ class Gate:
         document = self._store.read(self._uid, "gate") or {}
         return set(document.get("released", ()))
 
-    def _write(self, held: Mapping[int, str], released: set[int]) -> None:
+    def _write(self, held: Mapping[int, str], released: Collection[int] = ()) -> None:
         document = {
             "held": {str(number): words for number, words in sorted(held.items())},
             "released": sorted(released),

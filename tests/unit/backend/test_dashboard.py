@@ -344,7 +344,7 @@ class TestActions:
     def test_a_version_that_the_gate_holds_back_can_be_promoted(self, client, desk, rig):
         assert press(client, "promote", version=2, confirmed=True).json()["job"] == ""
         gate = Gate(rig.store, UID)
-        gate._write({2: "al-2 is held back: worse on <b>random</b> tasks"}, set())
+        gate._write({2: "al-2 is held back: worse on <b>random</b> tasks"})
         try:
             html = client.get(f"/projects/{UID}/versions").text
             assert "al-2 is held back: worse on &lt;b&gt;random" in html

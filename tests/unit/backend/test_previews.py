@@ -15,6 +15,7 @@ from ls_active.media import MediaError
 from ls_active.media.errors import MediaProblem
 from tests.harness.rig import settings_in
 from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.simulated_project import UID
 
 CONFIG = (
     '<View><Text name="t" value="$text"/><Image name="i" value="$image"/>'
@@ -91,15 +92,16 @@ class TestFiles:
                 return None
 
         studio = Client(["x"])
+        studio.fields["label_config"] = CONFIG.replace("$image", "$f").replace("$text", "$n")
         studio.http.json = lambda *_, **__: {
             "tasks": [{"id": 1, "data": {"f": "http://files.example/x", "n": 3}}]
         }
         monkeypatch.setattr(previews, "connect", lambda *_, **__: studio)
-        monkeypatch.setattr(previews, "open_media", lambda *_: FakeMedia())
+        monkeypatch.setattr(previews, "open_media", lambda *_, **__: FakeMedia())
 
         def fetch(what: bytes | MediaError, field: str = "f") -> tuple[bytes, str]:
             content[:] = [what]
-            return previews.media_of(settings_in(tmp_path), 1, 1, field)
+            return previews.media_of(settings_in(tmp_path), UID, 1, field)
 
         return fetch
 
@@ -154,3 +156,7 @@ def test_tasks_are_asked_for_by_number_in_one_request():
     [(method, path, filters)] = asked
     assert (method, path, filters["conjunction"]) == ("GET", "/api/tasks", "or")
     assert [item["value"] for item in filters["items"]] == [7, 9]
+
+    def test_a_field_that_the_config_does_not_show_is_none(self, files):
+        with pytest.raises(NotFound, match="no file in 'hidden'"):
+            files(picture(), "hidden")
