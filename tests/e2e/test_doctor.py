@@ -106,7 +106,7 @@ class TestCommands:
     def test_training_without_labels_says_what_is_missing(self, case):
         done = run(case.stack, "retrain", str(case.id))
         assert done.returncode == 1
-        assert "the first model needs 2" in done.stderr
+        assert "at least 2 labels in 2 classes" in done.stderr
         assert case.versions == []
 
     def test_connecting_again_changes_the_options(self, case):
