@@ -102,10 +102,8 @@ class Books:
 
     def _charts(self, status: ProjectStatus) -> list[Chart]:
         uid = status.uid
-        evaluation = self.store.evaluation(uid, status.version) if status.version else None
-        history = self.store.read(uid, "history")
-        ledger = Ledger.load(self.store, uid)
-        found = figures.charts(status, ledger, history or {}, evaluation or {})
+        history = self.store.read(uid, "history") or {}
+        found = figures.charts(status, Ledger.load(self.store, uid), history)
         for chart in found:
             self._pictures[chart.key] = chart
         while len(self._pictures) > PICTURES:

@@ -22,22 +22,19 @@ MATRIX = 12
 MIXED_UP = 20
 
 
-def charts(
-    status: ProjectStatus, ledger: Ledger, history: Mapping[str, Any], evaluation: Mapping[str, Any]
-) -> list[Chart]:
+def charts(status: ProjectStatus, ledger: Ledger, history: Mapping[str, Any]) -> list[Chart]:
     """Return all charts of a project, control by control.
 
     Parameters
     ----------
     history : mapping
         The document of that name; empty where there is none.
-    evaluation : mapping
-        Of the version in force; empty while it is not made.
     """
     found: list[Chart] = []
     for place, head in enumerate(status.heads):
         title = head["control"] if len(status.heads) > 1 else ""
-        audit = _of(evaluation.get("audits"), place) or head.get("audit") or {}
+        # The status has what the evaluation of the version in force says, without its long lists.
+        audit = head.get("audit") or {}
         found += [
             _learning(place, title, ledger, head),
             *_classes(place, title, head, audit),

@@ -195,7 +195,7 @@ class TestOutcomes:
         with pytest.raises(NotFoundInLabelStudio):
             jobs.tab(UID, "queue")
         assert self.last(desk)[1] == "failed"
-        assert "no such project" in self.last(desk)[2]
+        assert "gone from Label Studio" in self.last(desk)[2]
 
     def test_a_bug(self, desk, monkeypatch):
         def broken(*_: object) -> None:
