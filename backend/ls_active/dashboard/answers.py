@@ -46,9 +46,9 @@ def _weakest(figures: Mapping[str, Any]) -> str:
         return ""
     worst = [(share, name) for share, name in sorted(known) if share < GOOD][:WORST]
     if not worst:
-        return f"every class with {TELLING} labels or more is found {ON_CHOSEN}, 9 times in 10"
-    named = ", ".join(f"{name} ({words.percent(share)})" for share, name in worst)
-    return f"of these it finds the fewest {ON_CHOSEN}: {named}"
+        return f"no class that has {TELLING} labels: it finds 9 in 10 of each {ON_CHOSEN}"
+    named = ", ".join(f"{words.percent(share)} of {name}" for share, name in worst)
+    return f"it finds only {named}, {ON_CHOSEN}"
 
 
 def _next(status: ProjectStatus) -> str:

@@ -12,6 +12,7 @@ import jinja2
 
 from ls_active import __version__, words
 from ls_active.dashboard import charts
+from ls_active.dashboard.running import spent
 from ls_active.dashboard.tasks import SHOWN
 
 _HERE = Path(__file__).parent
@@ -49,6 +50,8 @@ def templates(prefix: str) -> jinja2.Environment:
     }
     found.filters |= {
         "percent": words.percent,
+        "share": _share,
+        "spent": spent,
         "span": words.span,
         "when": _when,
         "ago": lambda moment: words.span(max(time.time() - moment, 0)),
@@ -56,6 +59,11 @@ def templates(prefix: str) -> jinja2.Environment:
         "cell": _cell,
     }
     return found
+
+
+def _share(share: float) -> str:
+    """Return a share in per cent; what is not wholly sure is not called so."""
+    return "over 99 %" if 0.995 <= share < 1 else words.percent(share)
 
 
 def _when(moment: float) -> str:

@@ -87,9 +87,7 @@ class TaskLists:
 
     def _suspect(self, control: str, item: Mapping[str, Any], project_id: int) -> Suspect:
         twin = item.get("twin")
-        why = f"task {twin} is nearly the same and is labelled otherwise" if twin else (
-            "models that did not see this label contradict it"
-        )  # fmt: skip
+        why = f"task {twin} is nearly the same and is labelled otherwise" if twin else ""
         return Suspect(
             task=int(item["task"]),
             url=self._task(project_id, int(item["task"])),
