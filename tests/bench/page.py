@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.store import Store
@@ -106,11 +106,18 @@ def _paints(
             context = browser.new_context()
         page = context.new_page()
         page.goto(url, wait_until="networkidle")
-        painted.append(float(page.wait_for_function(_PAINTED).json_value()))
+        painted.append(_painted(page))
         drawn.append(float(page.evaluate(_DRAWN)))
         page.close()
     context.close()
     return painted, drawn
+
+
+def _painted(page: Page) -> float:
+    # Not `wait_for_function`: the page's own policy forbids what it does.
+    while (moment := page.evaluate(_PAINTED)) is None:
+        page.wait_for_timeout(20)
+    return float(moment)
 
 
 def _p95(values: Sequence[float]) -> float:

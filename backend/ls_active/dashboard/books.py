@@ -207,7 +207,7 @@ class Books:
             if why:
                 end, said, remedy = "failed", why, "press again"
             elif mine:
-                said = f"{said}: {mine[0]}"
+                said = mine[0]
         action = ACTIONS.get(wish.action)
         what = action.label if action else wish.action
         return AskedView(wish.id, wish.action, what, wish.at, end, _TONES[end], said, remedy)

@@ -176,7 +176,7 @@ def _bars(axes: Any, chart: Chart, theme: Theme) -> None:
     left_out = len(chart.rows) - len(rows)
     axes.set_xlabel(chart.columns[-1] + (f" ({left_out} more in the table)" if left_out else ""))
     if "recall" in chart.columns[-1]:
-        axes.set_xlim(0, 1)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
         _in_per_cent(axes.xaxis)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
