@@ -46,7 +46,7 @@ def _weakest(figures: Mapping[str, Any]) -> str:
         return ""
     worst = [(share, name) for share, name in sorted(known) if share < GOOD][:WORST]
     if not worst:
-        return f"no class that has {TELLING} labels: it finds 9 in 10 of each {ON_CHOSEN}"
+        return f"nothing stands out: it finds 9 in 10 of each class with {TELLING} labels or more"
     named = ", ".join(f"{words.percent(share)} of {name}" for share, name in worst)
     return f"it finds only {named}, {ON_CHOSEN}"
 

@@ -150,7 +150,7 @@ class Outcomes:
     def _trim(self, uid: str) -> None:
         """Forget the oldest, now and then."""
         self._redis.expire(_key(uid), _SECONDS)
-        if cast("int", self._redis.hlen(_key(uid))) > 2 * KEPT:
+        if self._redis.hlen(_key(uid)) > 2 * KEPT:
             self._redis.hdel(_key(uid), *(wish.id for wish in self.all(uid)[KEPT:]))
 
 
