@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
@@ -16,6 +17,7 @@ from tests.harness.case import Case
 from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio
 from tests.harness.stack import Stack, serve
+from tests.redis_fixture import fresh_valkey
 
 E2E = Path(__file__).parent / "e2e"
 
@@ -60,6 +62,20 @@ def _own_environment() -> Iterator[None]:
         patch.setitem(Settings.model_config, "env_file", None)
         get_settings.cache_clear()
         yield
+
+
+@pytest.fixture(scope="session")
+def _valkey() -> Iterator[str]:
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def valkey(_valkey: str) -> str:
+    """Return the URL of a Valkey that all tests share; it is empty where a file begins."""
+    with redis.Redis.from_url(_valkey) as connection:
+        connection.flushall()
+    return _valkey
 
 
 @pytest.fixture(scope="session")

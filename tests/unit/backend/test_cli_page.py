@@ -17,7 +17,6 @@ from ls_active.project import Connection, ProjectStatus
 from ls_active.store import Store
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
-from tests.redis_fixture import fresh_valkey
 
 UID = "1.1795351743"
 
@@ -38,12 +37,11 @@ def text_of(content) -> str:
 
 
 class TestWatching:
-    def test_it_shows_projects_and_what_runs(self, tmp_path, store):
-        with fresh_valkey() as url:
-            desk = JobDesk(make_settings(tmp_path, redis_url=SecretStr(url)))
-            desk.ask("resync", UID)
-            text = text_of(picture(store, desk, [UID]))
-            desk.redis.close()
+    def test_it_shows_projects_and_what_runs(self, tmp_path, store, valkey):
+        desk = JobDesk(make_settings(tmp_path, redis_url=SecretStr(valkey)))
+        desk.ask("resync", UID)
+        text = text_of(picture(store, desk, [UID]))
+        desk.redis.close()
         assert "News [bold]" in text
         assert "resync of project 1: waits" in text
         assert "1 job waiting" in text

@@ -29,7 +29,6 @@ from ls_active.label_studio.client import Identity, Project
 from ls_active.project import Connection, ProjectStatus, State
 from tests.harness.data import LABEL_CONFIG
 from tests.http_fakes import make_settings
-from tests.redis_fixture import fresh_valkey
 
 UID = "7.1795351743"
 OURS = "http://backend.internal:9090"
@@ -418,9 +417,9 @@ class TestService:
         (new,) = service.packages({"label-studio-ml": "1.0.9", "flask": "3.1.3"})
         assert (old.severity, new.severity) == (Severity.NOTE, Severity.OK)
 
-    def test_a_redis_without_a_service_around_it(self, tmp_path):
-        with fresh_valkey() as url, ExitStack() as stack:
-            settings = make_settings(tmp_path, redis_url=SecretStr(url), port=1)
+    def test_a_redis_without_a_service_around_it(self, tmp_path, valkey):
+        with ExitStack() as stack:
+            settings = make_settings(tmp_path, redis_url=SecretStr(valkey), port=1)
             found, desk = doctor.examine_service(settings, stack)
         by_check = {item.check: item.severity for item in found}
         assert desk is not None

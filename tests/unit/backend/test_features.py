@@ -10,7 +10,6 @@ from scipy.sparse import csr_matrix, issparse, random_array
 
 from active_learning.features import stored_values
 from ls_active.sync.features import EMPTY_ROW, open_features
-from tests.harness.quick import quick
 
 COLUMNS = 50
 NEW = [0, 0]
@@ -18,10 +17,7 @@ NEW = [0, 0]
 both = pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def rows(n: int, *, sparse: bool, seed: int = 0, density: float = 0.2):

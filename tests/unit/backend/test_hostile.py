@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
 from ls_active.errors import BadRequest, NotFound, Unauthorized
@@ -25,37 +24,23 @@ from ls_active.secret import SECRET_HEADER
 from ls_active.service import Service
 from ls_active.web.app import create_app
 from ls_active.web.auth import Guard
-from tests.harness.quick import quick
+from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import TEXTS, Rig, settings_in
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 from tests.http_fakes import make_settings, serve
-from tests.redis_fixture import fresh_valkey
 
 OUTSIDE = ("..", "../../1.2", "1.2/../../x", "/etc/1.2", "1.2\x00", "1.2\n", "%2e%2e/1.2", "1.-2")
 NAMES = [*OUTSIDE, "1" * 5000 + ".1", "\u0661.\u0662", "", 3, None, ["1.2"], {"1": "2"}]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with fresh_valkey() as url:
-        yield url
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture
-def desk(tmp_path, server, monkeypatch) -> Iterator[JobDesk]:
-    settings = settings_in(tmp_path / "data", redis_url=SecretStr(server))
-    made = JobDesk(settings, patient=True)
-    made.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: made)
-    yield made
-    made.redis.close()
+def desk(tmp_path, valkey) -> Iterator[JobDesk]:
+    with desk_of_jobs(settings_in(tmp_path / "data"), valkey) as desk:
+        yield desk
 
 
 @pytest.fixture

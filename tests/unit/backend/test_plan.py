@@ -12,7 +12,6 @@ from active_learning.types import Kind
 from ls_active.fields import look_at
 from ls_active.label_config import parse
 from ls_active.plan import Input, LeftOut, Plan, make_plan
-from tests.harness.units import cut_into_words
 
 CHOICES = '<Choice value="A"/><Choice value="B"/>'
 TEXT = '<Text name="t" value="$text"/>'
@@ -20,10 +19,7 @@ TITLE = '<Text name="u" value="$title"/>'
 VIDEO = '<Video name="v" value="$video"/>'
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _words():
-    with cut_into_words():
-        yield
+pytestmark = pytest.mark.usefixtures("words")
 
 
 def view(inner: str, shown: str = TEXT) -> str:

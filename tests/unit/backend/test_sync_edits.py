@@ -15,14 +15,9 @@ from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import SyncReport
 from tests.harness.effects import Killed
 from tests.harness.mirrors import anew, contents, open_mirror, sync_of
-from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 ANNOTATIONS = ("annotate", "second", "skip", "update", "star", "delete", "lose")
