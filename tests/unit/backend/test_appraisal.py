@@ -47,7 +47,7 @@ def version_of(store, features):
             classes=classes,
         )
         plan = plan_of(*classes)
-        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0, unusable=0)
+        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0)
         return ModelShelf(store, UID).fit(data, plan, 0, "margin"), data
 
     return make

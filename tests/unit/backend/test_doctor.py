@@ -46,12 +46,9 @@ PROJECT = Project(
     overlap_cohort_percentage=100,
     show_overlap_first=False,
     show_ground_truth_first=False,
-    show_collab_predictions=True,
     task_number=100,
     total_annotations_number=10,
     skipped_annotations_number=0,
-    ground_truth_number=0,
-    total_predictions_number=100,
 )
 BACKEND = {"id": 5, "url": OURS, "title": "active learning", "state": "CO"}
 WEBHOOK = {"id": 9, "url": f"{OURS}/webhook", "headers": HEADERS, "is_active": True}

@@ -49,7 +49,7 @@ def fit(shelf, features):
         )
         plan = plan_of(*classes)
         digest = f"{labels} {classes}"
-        data = Dataset((pool,), plan.signature, digest, annotators=1, tied=0, unusable=0)
+        data = Dataset((pool,), plan.signature, digest, annotators=1, tied=0)
         return shelf.fit(data, plan, 0, "margin"), data
 
     return make

@@ -81,7 +81,7 @@ def data_of(plan):
                     units=units if sequence else None,
                 )
             )
-        return Dataset(tuple(pools), plan.signature, str(labels), annotators=1, tied=0, unusable=0)
+        return Dataset(tuple(pools), plan.signature, str(labels), annotators=1, tied=0)
 
     return make
 

@@ -28,7 +28,6 @@ from ls_active.engine.worker import (
     RefusedJob,
     enqueue,
     make_queue,
-    queue_depth,
     run_timer,
     run_worker,
     worker_count,
@@ -141,11 +140,6 @@ class TestEnqueue:
         assert (job.timeout, job.result_ttl, job.failure_ttl) == (5, 60, 86400)
         assert job.retries_left == 3
         assert job.description == "note"
-
-    def test_counts_what_waits(self, connection, queue):
-        assert queue_depth(connection) == 0
-        enqueue(queue, "note", "an url", "text")
-        assert queue_depth(connection) == 1
 
     def test_runs_our_module_by_default(self, connection):
         job_id = enqueue(make_queue(connection), "refit", UID)
