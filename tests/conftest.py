@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import settings
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
@@ -28,6 +29,15 @@ PROCESSES = {
 """Tests that start processes, kill them, and wait for others to notice."""
 
 CaseMaker = Callable[..., Case]
+
+# A machine stalls: what takes long is no failure.
+settings.register_profile("some", max_examples=30, deadline=None)
+settings.register_profile("many", max_examples=200, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try more examples where all tests were asked for; before any test is read."""
+    settings.load_profile("many" if "slow" in config.option.markexpr else "some")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -390,5 +390,5 @@ class Interleaving(RuleBasedStateMachine):
 
 def test_any_interleaving_serves_the_last_hint(connection):
     case = type("OnThisServer", (Interleaving,), {"connection": connection}).TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    case.settings = settings(stateful_step_count=20)
     case().runTest()

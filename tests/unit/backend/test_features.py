@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, issparse, random_array
 
@@ -81,7 +81,6 @@ def test_rows_without_columns(tmp_path):
 
 
 @both
-@settings(max_examples=25)
 @given(
     batches=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["commit", "lose"])), min_size=1, max_size=8

@@ -226,4 +226,4 @@ class Kills(RuleBasedStateMachine):
 
 
 TestKills = Kills.TestCase
-TestKills.settings = settings(max_examples=8, stateful_step_count=10, deadline=None)
+TestKills.settings = settings(max_examples=8, stateful_step_count=10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.types import Kind
@@ -238,7 +238,6 @@ class TestTheFeatureKey:
         }
         assert len(keys) == 9
 
-    @settings(max_examples=50)
     @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=3))
     def test_tells_attributes_apart(self, attributes):
         one = Input("text", "text", 1, media=False, attributes=tuple(attributes))

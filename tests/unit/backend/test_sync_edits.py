@@ -99,7 +99,7 @@ class Script:
             edit(self.random.choice(annotations))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(operations=st.lists(st.sampled_from(OPERATIONS), max_size=16), seed=st.integers(0, 2**16))
 def test_any_edits_end_as_a_full_sync_would(operations, seed):
     studio = SimulatedLabelStudio([f"text {number}" for number in range(8)])

@@ -90,7 +90,7 @@ def test_of_equal_graded_versions_few_are_called_worse():
     assert sum(called) <= 4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=30))
 def test_of_two_graded_versions_at_most_one_is_worse(pairs):
     old, new = results([a for a, _ in pairs]), results([b for _, b in pairs])
@@ -101,7 +101,6 @@ def test_of_two_graded_versions_at_most_one_is_worse(pairs):
     assert compare(old, new) == there
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=60))
 def test_of_two_versions_at_most_one_is_worse(pairs):
     old, new = results([a for a, _ in pairs]), results([b for _, b in pairs])
