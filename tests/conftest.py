@@ -96,6 +96,25 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
 
 
 @pytest.fixture(scope="session")
+def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Return another, which our shared service does not know: its settings may change."""
+    with label_studio(tmp_path_factory.mktemp("neighbour")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Return one that refuses local addresses, and cuts its pages at eight tasks."""
+    env = {
+        "ML_BLOCK_LOCAL_IP": "true",
+        "SSRF_PROTECTION_ENABLED": "true",
+        "TASK_API_PAGE_SIZE_MAX": "8",
+    }
+    with label_studio(tmp_path_factory.mktemp("strict"), env=env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def client(studio: Studio) -> Iterator[LabelStudioClient]:
     """Return its administrator, who is an annotator as well."""
     with LabelStudioClient(studio.url, studio.api_key) as opened:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.project import Connection
 from ls_active.secret import SECRET_HEADER
@@ -135,36 +139,48 @@ class TestCommands:
 class TestLocalAddressesThatLabelStudioRefuses:
     """Facts 2.1 to 2.3: what people with Label Studio's default settings meet first."""
 
-    @pytest.fixture(params=["true", "false"], ids=["both switches on", "only one of them off"])
-    def refused(self, request, tmp_path):
-        env = {"ML_BLOCK_LOCAL_IP": request.param, "SSRF_PROTECTION_ENABLED": "true"}
+    def test_it_is_explained_and_polling_is_a_way_out(self, strict, tmp_path):
+        with _news_in(strict, tmp_path) as (stack, client, number):
+            refused = run(stack, "connect", str(number))
+            assert refused.returncode == 1
+            assert "SSRF_PROTECTION_ENABLED=false" in refused.stderr
+            assert "--poll" in refused.stderr
+            done = run(stack, "connect", str(number), "--poll")
+            assert done.returncode == 0, done.stderr
+            _assert_asks(stack, client, number, done, "as wished")
+
+    @pytest.mark.slow
+    def test_with_one_switch_off_it_asks_by_itself(self, tmp_path):
+        env = {"ML_BLOCK_LOCAL_IP": "false", "SSRF_PROTECTION_ENABLED": "true"}
         with (
             label_studio(tmp_path / "studio", env=env) as studio,
-            LabelStudioClient(studio.url, studio.api_key) as client,
-            serve(tmp_path / "service", studio.url, studio.api_key) as stack,
+            _news_in(studio, tmp_path) as (stack, client, number),
         ):
-            project = client.create_project("News", LABEL_CONFIG)
-            tasks = [{"data": {"text": text}} for text, _ in short_texts(20)]
-            client.import_tasks(project.id, tasks)
-            yield request.param, stack, client, project.id
+            done = run(stack, "connect", str(number))
+            assert done.returncode == 0, done.stderr
+            assert "SSRF_PROTECTION_ENABLED=false" in done.stderr
+            _assert_asks(stack, client, number, done, "USE_DEFAULT_BANNED_SUBNETS=false")
 
-    def test_it_is_explained_and_polling_is_a_way_out(self, refused):
-        both, stack, client, number = refused
-        done = run(stack, "connect", str(number))
-        assert "SSRF_PROTECTION_ENABLED=false" in done.stderr
-        if both == "true":
-            assert done.returncode == 1
-            assert "--poll" in done.stderr
-            done = run(stack, "connect", str(number), "--poll")
-        assert done.returncode == 0, done.stderr
-        assert "every 5 s" in done.stdout
-        assert client.project(number).model_version.startswith("al-0.")
-        self._see_the_doctor(stack, both)
 
-    @staticmethod
-    def _see_the_doctor(stack: Stack, both: str) -> None:
-        # As a process of its own, as it is mostly run.
-        doctor = stack.run("doctor", "News")
-        assert doctor.returncode == 0, doctor.stdout
-        words = "as wished" if both == "true" else "USE_DEFAULT_BANNED_SUBNETS=false"
-        assert words in doctor.stdout
+@contextmanager
+def _news_in(studio: Studio, folder: Path) -> Iterator[tuple[Stack, LabelStudioClient, int]]:
+    """Have a service for a Label Studio, and a project in it."""
+    with (
+        LabelStudioClient(studio.url, studio.api_key) as client,
+        serve(folder / "service", studio.url, studio.api_key) as stack,
+    ):
+        project = client.create_project("News", LABEL_CONFIG)
+        tasks = [{"data": {"text": text}} for text, _ in short_texts(20)]
+        client.import_tasks(project.id, tasks)
+        yield stack, client, project.id
+
+
+def _assert_asks(
+    stack: Stack, client: LabelStudioClient, number: int, done: Done, words: str
+) -> None:
+    assert "every 5 s" in done.stdout
+    assert client.project(number).model_version.startswith("al-0.")
+    # As a process of its own, as it is mostly run.
+    doctor = stack.run("doctor", "News")
+    assert doctor.returncode == 0, doctor.stdout
+    assert words in doctor.stdout

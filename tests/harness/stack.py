@@ -146,8 +146,9 @@ class Stack:
         raise AssertionError(f"waited {seconds} s in vain; our log ends:\n{tail}")
 
     def _answers(self) -> bool:
+        # Without TLS there is no need to read the authorities' certificates at each question.
         with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(f"{self.url}/", timeout=1).status_code == 200
+            return httpx.get(f"{self.url}/", timeout=1, verify=False).status_code == 200
         return False
 
     def _end(self, number: signal.Signals) -> None:
