@@ -77,7 +77,7 @@ class Stack:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self.wait_until(self._answers, 60)
+        self.wait_until(self._answers, 180)
 
     def stop(self) -> None:
         """Stop it as an operator would."""
