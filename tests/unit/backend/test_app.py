@@ -397,7 +397,7 @@ def test_health_answers_while_batches_are_in_flight(tmp_path: Path, desk: FakeDe
 
 
 def test_by_default_processes_of_our_own_answer(tmp_path: Path, desk: FakeDesk) -> None:
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, predict_processes=1)
     with serve(create_app(settings, jobs=desk)) as client:
         unknown = client.post("/predict", json=predict_body("a", 5))
         Connection(UID).save(Store(settings.data_dir))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import anyio
 import pytest
@@ -77,11 +78,9 @@ class TestTheDoctorForPrograms:
         assert [line.check for line in found if line.severity == "error"]
 
     def test_where_it_cannot_look_the_page_says_why(self, tmp_path, monkeypatch):
-        # It stops before it looks: nothing is printed but an error.
-        monkeypatch.setattr("ls_active.dashboard.doctor.json.loads", _no_json)
-        with pytest.raises(Busy, match="could not look"):
+        program = tmp_path / "python"
+        program.write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        with pytest.raises(Busy, match="could not look: no room"):
             anyio.run(Doctor(make_settings(tmp_path)).look, UID)
-
-
-def _no_json(_: bytes) -> None:
-    raise ValueError
