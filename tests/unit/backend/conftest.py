@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 
 from ls_active.store import Store
 from tests.harness.quick import quick
@@ -26,6 +27,14 @@ def words() -> Iterator[None]:
     """Learn spans of words; see `cut_into_words`."""
     with cut_into_words():
         yield
+
+
+@pytest.fixture
+def connection(valkey: str) -> Iterator[redis.Redis]:
+    """Return a client of the shared Valkey, which is empty."""
+    with redis.Redis.from_url(valkey) as connection:
+        connection.flushall()
+        yield connection
 
 
 @pytest.fixture

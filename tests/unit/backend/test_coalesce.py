@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -20,13 +19,6 @@ from tests.redis_fixture import fresh_valkey, pop, wait_until
 
 UID = "7.1700000000"
 processes = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def connection(valkey: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(valkey) as connection:
-        connection.flushall()
-        yield connection
 
 
 @pytest.fixture

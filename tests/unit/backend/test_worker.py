@@ -98,13 +98,6 @@ def _private(url: str) -> None:
 
 
 @pytest.fixture
-def connection(valkey: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(valkey) as connection:
-        connection.flushall()
-        yield connection
-
-
-@pytest.fixture
 def queue(connection: redis.Redis) -> Queue:
     return make_queue(connection, Ours)
 
