@@ -23,10 +23,11 @@ from tests.redis_fixture import fresh_valkey
 E2E = Path(__file__).parent / "e2e"
 
 PROCESSES = {
-    "test_coalesce", "test_flood", "test_page", "test_planted_secrets", "test_predict_pool",
-    "test_redis_fails", "test_sigkill", "test_supervisor", "test_valkey", "test_worker",
+    "test_coalesce", "test_flood", "test_label_studio_fails", "test_page", "test_planted_secrets",
+    "test_predict_pool", "test_redis_fails", "test_sigkill", "test_supervisor", "test_valkey",
+    "test_worker",
 }  # fmt: skip
-"""Tests that start processes, kill them, and wait for others to notice."""
+"""Tests that start processes, kill them or keep them waiting, and wait for others to notice."""
 
 CaseMaker = Callable[..., Case]
 
