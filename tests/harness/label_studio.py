@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from ls_active.demo.studio import Installation, Studio, ensure_label_studio
+from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.label_studio.client import LabelStudioClient, Task
 from ls_active.settings import plain_environment
 
@@ -23,14 +23,17 @@ PASSWORD = "correct-horse-battery"
 def installation() -> Installation:
     """Return Label Studio, installed and migrated on first use (minutes, once a machine).
 
-    ``LABEL_STUDIO_VENV`` names a virtual environment that has it already.
+    ``LABEL_STUDIO_VENV`` names a virtual environment that has it already, in whatever release;
+    ``LABEL_STUDIO_RELEASE`` another release than the usual one to install.
     """
     venv = os.environ.get("LABEL_STUDIO_VENV")  # noqa: TID251 - of the tests, not of the service
+    release = os.environ.get("LABEL_STUDIO_RELEASE")  # noqa: TID251 - so is this
     return ensure_label_studio(
         print,
         cache_dir=Path("~/.cache/ls-active"),
         base_env=plain_environment(),
         venv=Path(venv) if venv else None,
+        version=release or VERSION,
     )
 
 
