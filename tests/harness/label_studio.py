@@ -15,6 +15,7 @@ import httpx
 from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.label_studio.client import LabelStudioClient, Task
 from ls_active.settings import plain_environment
+from tests.harness.postgresql import cluster
 
 PASSWORD = "correct-horse-battery"
 
@@ -46,9 +47,19 @@ def label_studio_venv() -> Path:
 def label_studio(
     data_dir: Path, *, port: int = 0, env: Mapping[str, str] | None = None
 ) -> Iterator[Studio]:
-    """Run a Label Studio in `data_dir`; one that is there already goes on as it was."""
-    with Studio.start(installation(), data_dir, port=port, env=env) as studio:
+    """Run a Label Studio in `data_dir`; one that is there already goes on as it was.
+
+    On SQLite, or where ``LABEL_STUDIO_DATABASE=postgresql`` is set, on a PostgreSQL of our own.
+    """
+    environment = {**_database(data_dir), **(env or {})}
+    with Studio.start(installation(), data_dir, port=port, env=environment) as studio:
         yield studio
+
+
+def _database(data_dir: Path) -> dict[str, str]:
+    kind = os.environ.get("LABEL_STUDIO_DATABASE", "sqlite")  # noqa: TID251 - of the tests as well
+    assert kind in ("sqlite", "postgresql"), f"LABEL_STUDIO_DATABASE: no {kind!r} here"
+    return cluster().database_for(installation(), data_dir) if kind == "postgresql" else {}
 
 
 # Users and their keys

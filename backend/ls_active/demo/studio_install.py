@@ -124,15 +124,26 @@ def _migrate(installation: Installation, log: Path, progress: Callable[[str], No
         "password": secrets.token_urlsafe(9),
         "api_key": secrets.token_hex(20),
     }
-    environment = installation.environment(half_made) | {
+    initialize(installation, half_made, credentials, log)
+    (half_made / CREDENTIALS).write_text(json.dumps(credentials))
+    half_made.rename(template)
+
+
+def initialize(
+    installation: Installation,
+    data_dir: Path,
+    credentials: Mapping[str, str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Make the tables of a Label Studio and its administrator, where `env` says or in SQLite."""
+    environment = installation.environment(data_dir) | {
         "LABEL_STUDIO_USERNAME": credentials["username"],
         "LABEL_STUDIO_PASSWORD": credentials["password"],
         "LABEL_STUDIO_USER_TOKEN": credentials["api_key"],
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
-    _run([str(installation.program), "init", "--quiet"], log, environment)
-    (half_made / CREDENTIALS).write_text(json.dumps(credentials))
-    half_made.rename(template)
+    _run([str(installation.program), "init", "--quiet"], log, environment | dict(env or {}))
 
 
 @contextmanager
