@@ -132,23 +132,24 @@ def test_what_workers_stand_on(case: Case, watch: Watch, name: str) -> None:
 
 
 def assert_whole_again(case: Case, watch: Watch) -> None:
-    started = time.monotonic()
-    said = case.wait_learned(WHOLE_AGAIN)
-    case.wait_until(lambda: is_whole(case), WHOLE_AGAIN)
+    started, said = time.monotonic(), case.said()
+    case.wait_until(lambda: case.learned(said) and is_whole(case), WHOLE_AGAIN)
     print(f"whole again in {time.monotonic() - started:.1f} s")
     assert case.status.labels == len(said)
     assert_always_complete(case, watch)
 
 
 def is_whole(case: Case) -> bool:
-    """Say whether Label Studio, store and status name one queue, and it is all there is, once."""
-    named, records = case.project.model_version, case.publications()
-    if (records[-1]["name"], case.status.publication, case.status.state) != (named, named, "ready"):
+    """Say whether all name one queue of the newest model, and it is all there is, once."""
+    named, record, status = case.project.model_version, case.publications()[-1], case.status
+    if (record["name"], status.publication, status.state) != (named, named, "ready"):
+        return False
+    if record["version"] != case.versions[-1]:
         return False
     path, params = "/api/predictions/", {"project": case.id}
     rows = case.client.http.json("GET", path, params=params)
     there = sorted((row["model_version"], row["task"]) for row in rows)
-    return there == sorted((named, task) for task in records[-1]["tasks"])
+    return there == sorted((named, task) for task in record["tasks"])
 
 
 def assert_always_complete(case: Case, watch: Watch) -> None:
