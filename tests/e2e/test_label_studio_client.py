@@ -233,7 +233,10 @@ class TestReading:
         changed = {task["id"]: task["annotations"] for page in pages for task in page}
         assert changed.keys() == {tasks[7], tasks[8]}
         [made] = changed[tasks[7]]
-        assert made.keys() == set(ANNOTATION_FIELDS)
+        # Label Studio 1.22 sends all there is, whatever was asked for.
+        narrowed = not installation().version.startswith("1.22.")
+        assert made.keys() >= set(ANNOTATION_FIELDS)
+        assert (made.keys() == set(ANNOTATION_FIELDS)) is narrowed
         assert made["result"] == annotator.result("sports")
         assert changed[tasks[8]][0]["was_cancelled"] is True
 
