@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -172,20 +173,23 @@ def test_nobody_listens_at_its_address(rig, wire, monkeypatch):
     assert_healed(rig)
 
 
-def test_slow_and_in_time_is_no_trouble(rig, wire):
-    wire.troubles = [Trouble(where=call, delay=PATIENCE / 4, times=1) for call in CALLS]
+def test_slow_and_in_time_is_no_trouble(rig, wire, monkeypatch):
+    monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=20 * PATIENCE, retries=0))
+    monkeypatch.setattr(label_studio_client, "BULK_TIMEOUT", 20 * PATIENCE)
+    wire.troubles = [Trouble(where=call, delay=PATIENCE, times=1) for call in CALLS]
     run_once(rig)
     assert rig.status.state == State.READY
     assert_healed(rig)
 
 
 def test_an_import_that_lands_when_nobody_waits_for_it_goes_with_the_next_queue(rig, wire):
-    late = Trouble("POST .*/import/predictions$", delay=2 * PATIENCE, times=1)
-    wire.troubles = [late]
+    now = threading.Event()
+    wire.troubles = [Trouble("POST .*/import/predictions$", until=now, times=1)]
     run_once(rig)
     assert rig.status.state == State.FAILING
     run_once(rig)
     assert rig.status.state == State.READY
+    now.set()
     wait_until(lambda: not wire.busy)
     assert len(rig.studio.version_counts()) == 2
     rig.label(1)
