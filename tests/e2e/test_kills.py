@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -17,9 +18,11 @@ from typing import Self
 import pytest
 
 from ls_active.demo.studio import Studio
+from ls_active.errors import LabelStudioUnreachable
 from ls_active.label_studio.client import LabelStudioClient
 from tests.harness.case import Case
 from tests.harness.data import short_texts
+from tests.harness.label_studio import label_studio
 from tests.harness.stack import ROOT, Stack, serve
 
 WHOLE_AGAIN = 60.0
@@ -68,11 +71,34 @@ class Watch(threading.Thread):
     def run(self) -> None:
         with LabelStudioClient(self._studio.url, self._studio.api_key) as client:
             while not self._over.wait(0.1):
-                named = client.project(self._project_id).model_version
-                count = client.prediction_counts(self._project_id).get(named, 0)
-                # Else it was replaced between both questions, and is no longer needed.
-                if client.project(self._project_id).model_version == named:
-                    self.seen[named, count] += 1
+                with contextlib.suppress(LabelStudioUnreachable):
+                    self._look(client)
+
+    def _look(self, client: LabelStudioClient) -> None:
+        named = client.project(self._project_id).model_version
+        count = client.prediction_counts(self._project_id).get(named, 0)
+        # Else it was replaced between both questions, and is no longer needed.
+        if client.project(self._project_id).model_version == named:
+            self.seen[named, count] += 1
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[contextlib.ExitStack]:
+    """Keep every Label Studio that was started until the end of the module."""
+    with contextlib.ExitStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def studio(lives: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory) -> Studio:
+    """Return one that may be killed."""
+    return lives.enter_context(label_studio(tmp_path_factory.mktemp("studio")))
+
+
+@pytest.fixture(scope="module")
+def client(studio: Studio) -> Iterator[LabelStudioClient]:
+    with LabelStudioClient(studio.url, studio.api_key) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +154,19 @@ def test_what_workers_stand_on(case: Case, watch: Watch, name: str) -> None:
     [pid] = case.stack.pids(name)
     os.kill(pid, signal.SIGKILL)
     case.label(1)
+    assert_whole_again(case, watch)
+
+
+def test_label_studio_itself(
+    case: Case, watch: Watch, studio: Studio, lives: contextlib.ExitStack
+) -> None:
+    case.label(2)
+    case.wait_until(lambda: bool(case.stack.desk.redis.exists(f"al:{case.uid}:lock")))
+    studio._process.kill()
+    studio.stop()
+    status = case.wait_for(lambda status: status.state == "failing")
+    assert studio.url in status.detail
+    lives.enter_context(label_studio(studio.data_dir, port=studio.port))
     assert_whole_again(case, watch)
 
 

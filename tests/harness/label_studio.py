@@ -16,6 +16,7 @@ from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_st
 from ls_active.label_studio.client import LabelStudioClient, Task
 from ls_active.settings import plain_environment
 from tests.harness.postgresql import cluster
+from tests.harness.stack import PATIENCE
 
 PASSWORD = "correct-horse-battery"
 
@@ -51,9 +52,15 @@ def label_studio(
 
     On SQLite, or where ``LABEL_STUDIO_DATABASE=postgresql`` is set, on a PostgreSQL of our own.
     """
-    environment = {**_database(data_dir), **(env or {})}
+    environment = {**_patience(), **_database(data_dir), **(env or {})}
     with Studio.start(installation(), data_dir, port=port, env=environment) as studio:
         yield studio
+
+
+def _patience() -> dict[str, str]:
+    """Return how long Label Studio waits for us: as it does by itself, times our patience."""
+    seconds = {"ML_CONNECTION_TIMEOUT": 1, "ML_TIMEOUT_HEALTH": 1, "ML_TIMEOUT_SETUP": 3}
+    return {name: str(value * PATIENCE) for name, value in seconds.items()}
 
 
 def _database(data_dir: Path) -> dict[str, str]:
