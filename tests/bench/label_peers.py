@@ -120,7 +120,7 @@ def _known(question: Question, proba: Floats) -> Any:
     return found
 
 
-def _activeml(name: str, **options: Any) -> Callable[[Question], Any]:
+def activeml(name: str, **options: Any) -> Callable[[Question], Any]:
     """Return a strategy that no classifier is needed for."""
 
     def query(question: Question) -> Any:
@@ -131,7 +131,7 @@ def _activeml(name: str, **options: Any) -> Callable[[Question], Any]:
     return query
 
 
-def _activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
+def activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
     """Return a strategy that asks a classifier."""
 
     def query(question: Question) -> Any:
@@ -145,7 +145,7 @@ def _activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
     return query
 
 
-def _activeml_committee(question: Question) -> Any:
+def activeml_committee(question: Question) -> Any:
     cls = importlib.import_module("skactiveml.pool").QueryByCommittee
     strategy = cls(missing_label=MISSING, random_state=question.seed)
     ensemble = [_known(question, proba) for proba in question.committee()]
@@ -183,27 +183,27 @@ PEERS: Mapping[str, tuple[str, Callable[[], Asker]]] = {
         "skactiveml",
         lambda: Peer(
             "scikit-activeml margin",
-            _activeml_with("UncertaintySampling", method="margin_sampling"),
+            activeml_with("UncertaintySampling", method="margin_sampling"),
             dense=False,
         ),
     ),
     "scikit-activeml badge": (
         "skactiveml",
         lambda: Peer(
-            "scikit-activeml badge", _activeml_with("Badge", clf_embedding_flag_name="with_rows")
+            "scikit-activeml badge", activeml_with("Badge", clf_embedding_flag_name="with_rows")
         ),
     ),
     "scikit-activeml typiclust": (
         "skactiveml",
-        lambda: Peer("scikit-activeml typiclust", _activeml("TypiClust"), cold=True),
+        lambda: Peer("scikit-activeml typiclust", activeml("TypiClust"), cold=True),
     ),
     "scikit-activeml probcover": (
         "skactiveml",
-        lambda: Peer("scikit-activeml probcover", _activeml("ProbCover"), cold=True),
+        lambda: Peer("scikit-activeml probcover", activeml("ProbCover"), cold=True),
     ),
     "scikit-activeml committee": (
         "skactiveml",
-        lambda: Peer("scikit-activeml committee", _activeml_committee, dense=False),
+        lambda: Peer("scikit-activeml committee", activeml_committee, dense=False),
     ),
     "modAL ranked batch": ("modAL", lambda: Peer("modAL ranked batch", _modal_ranked)),
     "small-text breaking ties": (
