@@ -22,6 +22,7 @@ from active_learning import history, loop, stopping
 from active_learning.held_out import quality
 from active_learning.history import Sample, Snapshot
 from active_learning.outcomes import Fit
+from active_learning.registry import learner_of
 from active_learning.simulation import answered, part_of
 from active_learning.stopping import Advice, Stage
 from active_learning.types import Ints, Pool, Reason
@@ -77,6 +78,8 @@ class Course:
             audited += sum(reason is Reason.AUDIT for reason in queue.reasons)
             known = np.concatenate([known, queue.rows])
             pool = answered(self._full, known)
+            if learner_of(pool.kind).lacks(pool):
+                continue
             fit = loop.fit(pool, previous=fit.model if fit else None)
             yield Step(len(known), past.add(pool, fit), self._quality(pool, fit))
 
@@ -132,6 +135,7 @@ def measure(data: LabelSet, report: Table) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stopping", description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=[data.name for data in REPORTED])
     parser.add_argument("--json", type=Path, default=Path("bench-stopping.json"))
     arguments = parser.parse_args()
     report, began = Report(console()), time.monotonic()
@@ -152,7 +156,9 @@ def main() -> None:
     )
     with threadpool_limits(1):
         for data in REPORTED:
-            report.console.print(measure(data, found), style="dim")
+            if arguments.sets is None or data.name in arguments.sets:
+                report.console.print(measure(data, found), style="dim")
+                report.console.print(*found.rows[-1], style="dim")
     report.add("stopping", found)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
