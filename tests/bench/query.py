@@ -36,6 +36,7 @@ from active_learning.types import UNLABELED, Candidates, Features, Floats, Ints,
 from ls_active import __version__
 from tests.bench.__main__ import console
 from tests.bench.label_peers import Query, Question, activeml, activeml_committee, activeml_with
+from tests.bench.label_report import markdown
 from tests.bench.report import Cell, Report, Table
 
 COLUMNS, WORDS, VOCABULARY = 256, 12, 2**18
@@ -232,6 +233,13 @@ def table_of(name: str, sizes: list[int]) -> Table:
     )  # fmt: skip
 
 
+HEAD = """# What does a query cost?
+
+What `make bench-query` printed: the time and memory of every strategy on a large pool of 256 dense
+numbers a task, and of some twelve words of a quarter of a million; 100 tasks of ten classes are
+labelled, and the next 100 wanted.
+"""
+
 NOTES = (
     (
         "query: the choice alone, probabilities and scaled features at hand, for theirs too; whole "
@@ -248,9 +256,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.query", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--only", action="append", help="a strategy; may be repeated")
+    parser.add_argument("--page", type=Path, help="write the tables as Markdown")
     parser.add_argument("--json", type=Path, default=Path("bench-query.json"))
     arguments = parser.parse_args()
     report, began = Report(console()), time.monotonic()
+    pages: list[str] = []
     # As in a worker: one core.
     with threadpool_limits(1):
         for name, make in (("dense", dense), ("sparse", sparse)):
@@ -259,6 +269,9 @@ def main() -> None:
             for row in measure(bench, table, arguments.only):
                 report.console.print(f"{name}: {row}", style="dim")
             report.add(name, table)
+            pages.append(markdown(table))
+    if arguments.page:
+        arguments.page.write_text("\n".join([HEAD, *pages]), "utf-8")
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 
