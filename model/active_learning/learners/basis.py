@@ -79,8 +79,10 @@ def make_basis(X: Features, *, gram_rows: int | None = None) -> Basis:
         gram_rows = min(GRAM_ROWS, GRAM_RATIO * int(stored_values(X).mean()))
     if X.shape[0] > min(gram_rows, len(columns)):
         return Basis(used, columns, None, used, None)
-    cosines = similarity(used, used)
-    gram = cosines.astype(np.float64)
+    # Of short series many columns say the same: rounded to float32, K would not be positive.
+    wide = used.astype(np.float64)
+    gram = similarity(wide, wide)
+    cosines = gram.astype(np.float32)
     gram[np.diag_indices_from(gram)] += JITTER
     triangle = cholesky(gram, lower=True)
     return Basis(triangle.astype(np.float32), columns, cosines, used, triangle)

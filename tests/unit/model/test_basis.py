@@ -50,6 +50,14 @@ def test_dense_rows_wider_than_many_keep_their_columns():
     assert make_basis(X[:10]).rows.shape == (10, 10)
 
 
+def test_rows_of_few_directions():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(800, 40)) @ rng.normal(size=(40, 1500))).astype(np.float32)
+    basis = make_basis(weigh(X, np.ones(1500, dtype=np.float32)))
+    assert basis.rows.shape == (800, 800)
+    assert np.isfinite(basis.rows).all()
+
+
 def test_repeated_and_empty_rows():
     X = csr_matrix(np.vstack([np.eye(3), np.eye(3), np.zeros((2, 3))]).astype(np.float32))
     for gram_rows in (0, 1000):
