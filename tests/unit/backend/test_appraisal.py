@@ -79,6 +79,28 @@ def test_is_recorded_once(store, version_of):
     assert [point["version"] for point in store.read(UID, "history")["points"]] == [1]
 
 
+@pytest.mark.parametrize("effect", ["write", "save_evaluation"])
+def test_a_kill_between_its_two_records_loses_no_point(
+    store, version_of, appraise, monkeypatch, effect
+):
+    appraise(8)
+    version, data = version_of(12)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, effect, kill)
+        with pytest.raises(Killed):
+            Appraisal(store, UID).make(version, data, 0, ())
+    Appraisal(store, UID).make(version, data, 0, ())
+    appraise(16)
+    assert [point["version"] for point in store.read(UID, "history")["points"]] == [1, 2, 3]
+
+
 def test_honest_figures_and_their_tasks(appraise):
     [audit], [results] = (appraise(36)[name] for name in ("audits", "results"))
     figures = audit["figures"]
