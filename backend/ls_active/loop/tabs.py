@@ -37,9 +37,7 @@ def make_tab(client: LabelStudioClient, store: Store, uid: str, kind: str) -> st
         raise BadRequest(f"a tab must be one of {', '.join(TABS)}, got {kind[:40]!r}")
     project = find_project(client, uid)
     if project is None:
-        raise NotFoundInLabelStudio(
-            "Label Studio has no such project any more, or hides it from our key"
-        )
+        raise NotFoundInLabelStudio("the project is gone from Label Studio, or hidden from our key")
     tab = TABS[kind](store, uid)
     put_tab(client.http, project.id, tab)
     return tab.title
