@@ -94,14 +94,19 @@ def row_norms(X: Features, weights: NDArray[np.float32]) -> Floats:
 
 def weigh(X: Features, weights: NDArray[np.float32]) -> Features:
     """Return a copy of `X` with weighted columns and rows of unit length (or zero)."""
-    norms = np.ones(X.shape[0], dtype=np.float32)
-    for rows in blocks(X):
-        norms[rows] = row_norms(X[rows], weights)
     if is_sparse(X):
+        norms = np.ones(X.shape[0], dtype=np.float32)
+        for rows in blocks(X):
+            norms[rows] = row_norms(X[rows], weights)
         data = X.data * weights[X.indices]
         data /= np.repeat(norms, np.diff(X.indptr))
         return csr_matrix((data, X.indices, X.indptr), X.shape)
-    return np.asarray(X * weights / norms[:, None], dtype=np.float32)
+    result = np.empty(X.shape, dtype=np.float32)
+    for rows in blocks(X):
+        norms = row_norms(X[rows], weights).astype(np.float32)
+        np.multiply(X[rows], weights, out=result[rows])
+        result[rows] /= norms[:, None]
+    return result
 
 
 def similarity(A: Features, B: Features) -> Floats:

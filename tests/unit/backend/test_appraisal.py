@@ -15,7 +15,6 @@ from ls_active.loop.appraisal import Appraisal, furthest
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
 from ls_active.plan import make_plan
-from ls_active.store import Store
 from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
@@ -23,11 +22,6 @@ from tests.harness.simulated_project import UID
 
 def plan_of(*classes: str):
     return make_plan(label_config.parse(case.label_config(*(classes or ("cat", "dog")))))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +47,7 @@ def version_of(store, features):
             classes=classes,
         )
         plan = plan_of(*classes)
-        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0, unusable=0)
+        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0)
         return ModelShelf(store, UID).fit(data, plan, 0, "margin"), data
 
     return make

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import issparse
 
@@ -129,7 +129,6 @@ class TestJoining:
         assert read((SPOT, TEXT)).X.shape == (0, 2 + COLUMNS)
         assert read((), {"text": "a"}).X.shape == (1, 0)
 
-    @settings(max_examples=50)
     @given(
         st.lists(
             st.fixed_dictionaries(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
@@ -73,7 +73,6 @@ def configs(draw: st.DrawFn) -> Example:
     )
 
 
-@settings(max_examples=150)
 @given(configs(), st.data())
 def test_any_config_reads_back_what_it_writes_and_label_studio_takes_it(
     example: Example, data: st.DataObject

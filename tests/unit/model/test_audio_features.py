@@ -147,7 +147,6 @@ def test_broken_files_say_why(name):
 SOUND_FILES = [encoded(noise(0.3), kind) for kind in ("WAV", "FLAC", "OGG", "MP3", "AIFF")]
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from(SOUND_FILES),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
@@ -167,7 +166,6 @@ def test_damage_is_unreadable_or_a_sound(data, changes, kept):
     assert np.isfinite(sound).all()
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     st.floats(0.01, 3),
     st.sampled_from([0.0, 1e-7, 1e-3, 1.0, 1e4]),
@@ -254,7 +252,7 @@ def test_the_order_of_things_is_learned_from_few_labels():
     assert accuracy(averages, y, 16) < 0.75
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.01, 20), st.integers(0, 2**32 - 1))
 def test_windows_tile_the_recording(seconds, seed):
     sound = np.asarray(noise(seconds, seed), dtype=np.float32)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import Unreadable
@@ -246,7 +246,6 @@ def test_slow_and_fast_waves_are_told_apart_wherever_they_start(n):
 NUMBERS = st.none() | st.floats() | st.integers(-(10**30), 10**30) | st.text(max_size=2)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "t", "c"]), st.lists(NUMBERS, max_size=30) | NUMBERS
@@ -265,7 +264,6 @@ def test_any_series(value, attributes):
         assert np.isfinite(X).all()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from('01.5,;"\n\r\tae-'), max_size=40), st.sampled_from(",;\t ."))
 def test_any_file(text, separator):
     featurizer = TimeSeriesFeaturizer({"sep": separator})

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
@@ -192,7 +192,6 @@ def test_a_strategy_of_ones_own():
 FITTED = loop.fit(pool_of(*sparse_topics(30), 3)).model
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 15), st.floats(0, 1), st.booleans(), st.data())
 def test_any_pool(n, k, epsilon, with_model, data):
     X, y = sparse_topics(30)
