@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from ls_active.demo.studio import Studio
@@ -16,6 +17,10 @@ from tests.harness.case import Case
 from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio
 from tests.harness.stack import Stack, serve
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 E2E = Path(__file__).parent / "e2e"
 
