@@ -85,6 +85,22 @@ def test_only_the_start_is_decoded():
     np.testing.assert_array_equal(sound, FEATURIZER.parse(encoded(tone(1))))
 
 
+def test_hours_in_a_small_file_are_not_unpacked(monkeypatch):
+    bomb = encoded(np.zeros(RATE * 900), "FLAC")
+    assert len(bomb) < RATE * 900 // 100
+    decoded = []
+    read = soundfile.SoundFile.read
+
+    def watched(self, *args, **kwargs):
+        block = read(self, *args, **kwargs)
+        decoded.append(len(block))
+        return block
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", watched)
+    assert len(AudioFeaturizer(max_seconds=2).parse(bomb)) == 2 * RATE
+    assert sum(decoded) == 2 * RATE
+
+
 def test_a_start_that_is_there_is_enough():
     data = encoded(tone(6))
     assert len(AudioFeaturizer(max_seconds=1).parse(data[: len(data) // 2])) == RATE
