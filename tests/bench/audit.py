@@ -48,7 +48,7 @@ SHOWN_EVERY = 20
 BASES = ("audit", "chosen")
 
 
-HEAD = """# Does the estimate hold?
+ABOUT = """# Does the estimate hold?
 
 What `make bench-audit` printed: how often the 95 % interval of the accuracy on random tasks holds
 the true accuracy on all tasks, in simulated projects on BBC News. After every answer the queue is
@@ -251,7 +251,7 @@ def main() -> None:
                 table.row(*row)
     report.add("audit", table)
     if arguments.page:
-        report.page(arguments.page, HEAD)
+        report.page(arguments.page, ABOUT)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 

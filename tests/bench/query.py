@@ -232,7 +232,7 @@ def table_of(name: str, sizes: list[int]) -> Table:
     )  # fmt: skip
 
 
-HEAD = """# What does a query cost?
+ABOUT = """# What does a query cost?
 
 What `make bench-query` printed: the time and memory of every strategy on a large pool of 256 dense
 numbers a task, and of some twelve words of a quarter of a million; 100 tasks of ten classes are
@@ -268,7 +268,7 @@ def main() -> None:
                 report.console.print(f"{name}: {row}", style="dim")
             report.add(name, table)
     if arguments.page:
-        report.page(arguments.page, HEAD)
+        report.page(arguments.page, ABOUT)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 

@@ -40,7 +40,7 @@ MOST = 1_500
 SAID = (Stage.NEARLY, Stage.ENOUGH)
 
 
-HEAD = """# When is it enough?
+ABOUT = """# When is it enough?
 
 What `make bench-stopping` printed: the labels at which the advice first says "nearly enough" and
 "enough", and the share of the quality with all labels that was had by then, on the sets of
@@ -170,7 +170,7 @@ def main() -> None:
                 report.console.print(*found.rows[-1], style="dim")
     report.add("stopping", found)
     if arguments.page:
-        report.page(arguments.page, HEAD)
+        report.page(arguments.page, ABOUT)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 
