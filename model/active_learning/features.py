@@ -109,19 +109,21 @@ def weigh(X: Features, weights: NDArray[np.float32]) -> Features:
     return result
 
 
-def similarity(A: Features, B: Features) -> NDArray[np.float32]:
+def similarity(A: Features, B: Features) -> Floats:
     """Return ``A @ B.T`` as a dense ``(m, n)`` array: cosines, when the rows are of unit length.
+
+    It is as precise as its arguments.
 
     A sparse product costs the square of how many rows share a column, and in long texts thousands
     of columns are shared by many rows: those go through BLAS, which takes a third of the time.
     """
     if not (is_sparse(A) and is_sparse(B)):
-        return np.asarray(A @ B.T, dtype=np.float32)
+        return np.asarray(A @ B.T)
     counts = document_frequency(B)
     crowded = counts > max(CROWDED[0], B.shape[0] / CROWDED[1])
     if not crowded.any():
-        return np.asarray((A @ B.T).toarray(), dtype=np.float32)
+        return np.asarray((A @ B.T).toarray())
     dense, sparse = np.flatnonzero(crowded), np.flatnonzero(~crowded & (counts > 0))
     product = (A[:, sparse] @ B[:, sparse].T).toarray()
     product += A[:, dense].toarray() @ B[:, dense].toarray().T
-    return np.asarray(product, dtype=np.float32)
+    return np.asarray(product)

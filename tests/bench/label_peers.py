@@ -246,5 +246,5 @@ PEERS: Mapping[str, tuple[str, Callable[[], Asker]]] = {
 
 def missing(name: str) -> str:
     """Return the library that a peer needs and that is not installed, or nothing."""
-    library = PEERS[name][0]
-    return "" if importlib.util.find_spec(library) else library
+    package = PEERS[name][0]
+    return "" if importlib.util.find_spec(package) else package

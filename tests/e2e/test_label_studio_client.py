@@ -36,7 +36,7 @@ from tests.harness.label_studio import (
     add_user,
     allow_legacy_tokens,
     data_manager_action,
-    label_studio,
+    installation,
     personal_access_token,
 )
 
@@ -48,9 +48,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with label_studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
+def studio(neighbour: Studio) -> Studio:
+    return neighbour
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def ids(pages) -> list[int]:
 class TestConnecting:
     def test_a_good_key_says_who_it_is(self, studio, client):
         identity = client.check()
-        assert (identity.email, identity.version) == (studio.username, "1.23.2")
+        assert (identity.email, identity.version) == (studio.username, installation().version)
 
     def test_a_personal_access_token_works_as_well(self, studio, token):
         with LabelStudioClient(studio.url, token) as client:
@@ -232,15 +231,15 @@ class TestReading:
         changed = {task["id"]: task["annotations"] for page in pages for task in page}
         assert changed.keys() == {tasks[7], tasks[8]}
         [made] = changed[tasks[7]]
-        assert made.keys() == set(ANNOTATION_FIELDS)
+        # Label Studio 1.22 sends all there is, whatever was asked for.
+        narrowed = not installation().version.startswith("1.22.")
+        assert made.keys() >= set(ANNOTATION_FIELDS)
+        assert (made.keys() == set(ANNOTATION_FIELDS)) is narrowed
         assert made["result"] == annotator.result("sports")
         assert changed[tasks[8]][0]["was_cancelled"] is True
 
-    def test_a_server_that_caps_pages_is_read_to_the_end(self, tmp_path):
-        with (
-            label_studio(tmp_path, env={"TASK_API_PAGE_SIZE_MAX": "8"}) as capped,
-            LabelStudioClient(capped.url, capped.api_key) as client,
-        ):
+    def test_a_server_that_caps_pages_is_read_to_the_end(self, strict):
+        with LabelStudioClient(strict.url, strict.api_key) as client:
             project = client.create_project("capped", LABEL_CONFIG)
             tasks = client.import_tasks(project.id, [{"data": {"text": str(n)}} for n in range(20)])
             pages = list(client.tasks(project.id))
@@ -379,12 +378,8 @@ class TestConnections:
         assert caught.value.http_status == 400
         assert client.ml_backends(project.id) == []
 
-    def test_a_blocked_address_says_which_flags_to_set(self, tmp_path):
-        blocking = {"SSRF_PROTECTION_ENABLED": "true", "ML_BLOCK_LOCAL_IP": "true"}
-        with (
-            label_studio(tmp_path, env=blocking) as strict,
-            LabelStudioClient(strict.url, strict.api_key) as client,
-        ):
+    def test_a_blocked_address_says_which_flags_to_set(self, strict):
+        with LabelStudioClient(strict.url, strict.api_key) as client:
             project = client.create_project("blocked", LABEL_CONFIG)
             with pytest.raises(LabelStudioRejected, match="SSRF_PROTECTION_ENABLED=false"):
                 client.connect_ml_backend(project.id, "http://127.0.0.1:9", "local")
