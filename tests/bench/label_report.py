@@ -160,7 +160,8 @@ def means(results: Results) -> Table:
             ),
             (
                 "the first batch is part of how an arm asks: ours start with a spread, random and "
-                "what other libraries have that needs a model start at random"
+                "what other libraries have that needs a model start at random, but for what is "
+                '"typiclust, then" it'
             ),
         ),
     )
