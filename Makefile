@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-stopping bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,10 +54,13 @@ bench: install ## Measure ours beside label-studio-ml's own server, and Label St
 bench-data: install ## Measure our default heads on real data of every kind, beside plain references
 	python -m tests.bench.data
 
-bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (ten minutes)
-	python -m tests.bench.audit
+bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (half an hour)
+	python -m tests.bench.audit --page docs/audit.md
 
-bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
+bench-stopping: install ## Measure when the advice says enough, and what is had by then (ten minutes)
+	python -m tests.bench.stopping --page docs/stopping.md
+
+bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml (ten minutes)
 	python -m tests.bench.query --page docs/queries.md
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
