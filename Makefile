@@ -1,12 +1,13 @@
 # Every target is one command that works as well without make, with .venv/bin on the PATH.
 VENV := $(or $(VIRTUAL_ENV),.venv)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
+OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long soak fuzz test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: ## Install all that requirements-dev.lock pins into .venv, or the active environment
 	@sh scripts/install.sh $(VENV)
@@ -25,6 +26,12 @@ test-slow: label-studio ## Run the tests that take longer, and try each property
 
 test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
 	pytest -m long -s
+
+test-older: install ## Run the end-to-end tests on an older Label Studio (installs it once; many minutes)
+	env -u LABEL_STUDIO_VENV LABEL_STUDIO_RELEASE=$(OLDER) pytest tests/e2e
+
+test-postgresql: label-studio ## The same on PostgreSQL, whose programs have to be installed
+	LABEL_STUDIO_DATABASE=postgresql pytest tests/e2e
 
 soak: label-studio ## Everything at once for ten minutes on a real Label Studio, then a recount
 	pytest -m long -s tests/e2e/test_soak.py
@@ -51,7 +58,7 @@ bench-audit: install ## Measure how often the interval of the audit estimate hol
 	python -m tests.bench.audit
 
 bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
-	python -m tests.bench.query
+	python -m tests.bench.query --page docs/queries.md
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels

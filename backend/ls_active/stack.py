@@ -56,7 +56,7 @@ def _workers(settings: Settings) -> list[Child]:
     return [*workers, _process("timer", settings)]
 
 
-def _process(role: str, settings: Settings, name: str = "") -> Child:
+def _process(role: str, settings: Settings, name: str = "") -> Process:
     argv = [sys.executable, "-m", "ls_active.stack", role]
     return Process(name or role, argv, {**as_environment(settings), **ONE_THREAD})
 

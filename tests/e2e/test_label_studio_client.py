@@ -36,6 +36,7 @@ from tests.harness.label_studio import (
     add_user,
     allow_legacy_tokens,
     data_manager_action,
+    installation,
     personal_access_token,
 )
 
@@ -97,7 +98,7 @@ def ids(pages) -> list[int]:
 class TestConnecting:
     def test_a_good_key_says_who_it_is(self, studio, client):
         identity = client.check()
-        assert (identity.email, identity.version) == (studio.username, "1.23.2")
+        assert (identity.email, identity.version) == (studio.username, installation().version)
 
     def test_a_personal_access_token_works_as_well(self, studio, token):
         with LabelStudioClient(studio.url, token) as client:
@@ -230,7 +231,10 @@ class TestReading:
         changed = {task["id"]: task["annotations"] for page in pages for task in page}
         assert changed.keys() == {tasks[7], tasks[8]}
         [made] = changed[tasks[7]]
-        assert made.keys() == set(ANNOTATION_FIELDS)
+        # Label Studio 1.22 sends all there is, whatever was asked for.
+        narrowed = not installation().version.startswith("1.22.")
+        assert made.keys() >= set(ANNOTATION_FIELDS)
+        assert (made.keys() == set(ANNOTATION_FIELDS)) is narrowed
         assert made["result"] == annotator.result("sports")
         assert changed[tasks[8]][0]["was_cancelled"] is True
 

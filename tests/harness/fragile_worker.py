@@ -1,8 +1,9 @@
 """A real worker whose work-horse kills itself, once, at a moment that a file names.
 
 ``python -m tests.harness.fragile_worker CONTROL``, with the service's environment. In the folder
-CONTROL: ``at`` holds the number of the moment, and whether the worker dies along; ``effects`` gets
-the name of everything that outlives the process.
+CONTROL: ``at`` holds who dies, ``horse`` or ``worker`` with it, and the moment: its number, or
+``after`` or ``during`` and an effect; ``effects`` gets the name of everything that outlives the
+process. ``during`` is when the request has left and the answer is awaited.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from string import digits
 from typing import Any
+
+import httpcore
 
 from ls_active import stack, store
 from ls_active.engine import worker
@@ -32,7 +36,6 @@ SAID = {
     ),
     Coalescer: ("started", "finish", "hint_later", "rehint"),
     Lock: ("acquire", "release"),
-    store.Store: ("_create", "_replace"),
 }  # fmt: skip
 """Methods that write somewhere else than into the mirror."""
 
@@ -43,25 +46,36 @@ class Fate:
     def __init__(self, control: Path) -> None:
         self._control = control
         self._moment = 0
+        self.current = ""
 
     @contextmanager
     def effect(self, name: str) -> Iterator[None]:
-        self._pass()
+        self._pass(f"before {name}")
+        self.current = name
         yield
+        self.current = ""
         with (self._control / "effects").open("a") as file:
             file.write(f"{name}\n")
-        self._pass()
+        self._pass(f"after {name}")
 
-    def _pass(self) -> None:
+    def sent(self, event: str, _info: object) -> None:
+        """Hear of every step of a request."""
+        if event.endswith("receive_response_headers.started"):
+            self._end_at(f"during {self.current}")
+
+    def _pass(self, name: str) -> None:
+        self._end_at(str(self._moment), name)
+        self._moment += 1
+
+    def _end_at(self, *names: str) -> None:
         at = self._control / "at"
         if at.exists():
-            moment, _, whom = at.read_text().partition(" ")
-            if self._moment == int(moment):
+            whom, _, moment = at.read_text().partition(" ")
+            if moment in names:
                 at.unlink()
                 if whom == "worker":
                     os.kill(os.getppid(), signal.SIGKILL)
                 os.kill(os.getpid(), signal.SIGKILL)
-        self._moment += 1
 
     def watch(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -78,6 +92,8 @@ def watch_everything(fate: Fate) -> None:
         for name in names:
             setattr(owner, name, fate.watch(getattr(owner, name), f"{owner.__name__}.{name}"))
     features.write = fate.watch(features.write, "features")
+    _watch_store(fate)
+    _watch_requests(fate)
 
     class Watched(sqlite3.Connection):
         def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
@@ -92,6 +108,37 @@ def watch_everything(fate: Fate) -> None:
         return sqlite3.connect(folder / "mirror.sqlite3", isolation_level=None, factory=Watched)
 
     database._connect = connect
+
+
+def _watch_store(fate: Fate) -> None:
+    """Name what is written by its folder and kind: ``create versions .json``."""
+
+    for word in ("create", "replace"):
+        setattr(store.Store, f"_{word}", _watched_write(fate, word))
+
+
+def _watched_write(fate: Fate, word: str) -> Callable[..., None]:
+    write = getattr(store.Store, f"_{word}")
+
+    def watched(self: store.Store, path: PurePosixPath, data: bytes) -> None:
+        with fate.effect(f"{word} {_kind(path)}"):
+            write(self, path, data)
+
+    return watched
+
+
+def _kind(path: PurePosixPath) -> str:
+    return f"{path.parent.name} {path.name.lstrip(digits)}"
+
+
+def _watch_requests(fate: Fate) -> None:
+    handle = httpcore.ConnectionPool.handle_request
+
+    def handle_watched(pool: httpcore.ConnectionPool, request: httpcore.Request) -> Any:
+        request.extensions = {**request.extensions, "trace": fate.sent}
+        return handle(pool, request)
+
+    httpcore.ConnectionPool.handle_request = handle_watched  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

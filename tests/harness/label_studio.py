@@ -12,9 +12,11 @@ from typing import Any
 
 import httpx
 
-from ls_active.demo.studio import Installation, Studio, ensure_label_studio
+from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.label_studio.client import LabelStudioClient, Task
 from ls_active.settings import plain_environment
+from tests.harness.postgresql import cluster
+from tests.harness.stack import PATIENCE
 
 PASSWORD = "correct-horse-battery"
 
@@ -23,14 +25,17 @@ PASSWORD = "correct-horse-battery"
 def installation() -> Installation:
     """Return Label Studio, installed and migrated on first use (minutes, once a machine).
 
-    ``LABEL_STUDIO_VENV`` names a virtual environment that has it already.
+    ``LABEL_STUDIO_VENV`` names a virtual environment that has it already, in whatever release;
+    ``LABEL_STUDIO_RELEASE`` another release than the usual one to install.
     """
     venv = os.environ.get("LABEL_STUDIO_VENV")  # noqa: TID251 - of the tests, not of the service
+    release = os.environ.get("LABEL_STUDIO_RELEASE")  # noqa: TID251 - so is this
     return ensure_label_studio(
         print,
         cache_dir=Path("~/.cache/ls-active"),
         base_env=plain_environment(),
         venv=Path(venv) if venv else None,
+        version=release or VERSION,
     )
 
 
@@ -43,9 +48,25 @@ def label_studio_venv() -> Path:
 def label_studio(
     data_dir: Path, *, port: int = 0, env: Mapping[str, str] | None = None
 ) -> Iterator[Studio]:
-    """Run a Label Studio in `data_dir`; one that is there already goes on as it was."""
-    with Studio.start(installation(), data_dir, port=port, env=env) as studio:
+    """Run a Label Studio in `data_dir`; one that is there already goes on as it was.
+
+    On SQLite, or where ``LABEL_STUDIO_DATABASE=postgresql`` is set, on a PostgreSQL of our own.
+    """
+    environment = {**_patience(), **_database(data_dir), **(env or {})}
+    with Studio.start(installation(), data_dir, port=port, env=environment) as studio:
         yield studio
+
+
+def _patience() -> dict[str, str]:
+    """Return how long Label Studio waits for us: as it does by itself, times our patience."""
+    seconds = {"ML_CONNECTION_TIMEOUT": 1, "ML_TIMEOUT_HEALTH": 1, "ML_TIMEOUT_SETUP": 3}
+    return {name: str(value * PATIENCE) for name, value in seconds.items()}
+
+
+def _database(data_dir: Path) -> dict[str, str]:
+    kind = os.environ.get("LABEL_STUDIO_DATABASE", "sqlite")  # noqa: TID251 - of the tests as well
+    assert kind in ("sqlite", "postgresql"), f"LABEL_STUDIO_DATABASE: no {kind!r} here"
+    return cluster().database_for(installation(), data_dir) if kind == "postgresql" else {}
 
 
 # Users and their keys

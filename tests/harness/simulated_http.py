@@ -40,6 +40,8 @@ class Trouble:
         Of that answer.
     delay : float
         Seconds before anything happens.
+    until : threading.Event, optional
+        What it waits for as well.
     cut : bool
         The call is done, and half of its answer sent.
     lost : bool
@@ -52,6 +54,7 @@ class Trouble:
     status: int = 0
     body: bytes = b'{"detail": "no"}'
     delay: float = 0.0
+    until: threading.Event | None = None
     cut: bool = False
     lost: bool = False
     times: int = 10**9
@@ -215,6 +218,8 @@ def _handler(wire: Wire) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             trouble = wire.meets(f"{self.command} {urlsplit(self.path).path}") or Trouble()
             time.sleep(trouble.delay)
+            if trouble.until:
+                trouble.until.wait(60)
             if trouble.status:
                 self._send(trouble.status, trouble.body)
                 return

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -29,6 +29,9 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
+PATIENCE = float(os.environ.get("TEST_PATIENCE", "1"))  # noqa: TID251 - of the tests
+"""By how much every wait here is longer, on a machine that is busy with other things."""
+
 TIED = [sys.executable, "-I", "-S", processes.__file__]
 
 
@@ -43,13 +46,20 @@ class Stack:
         What it keeps.
     """
 
-    def __init__(self, folder: Path, port: int, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        port: int,
+        env: Mapping[str, str],
+        command: Sequence[str] = ("ls_active", "serve"),
+    ) -> None:
         self.folder = folder
         self.port = port
         self.url = f"http://localhost:{port}"
         self.store = Store(str(folder / "data"))
         self.log = folder / "serve.log"
         self._env = env
+        self._command = command
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -69,7 +79,7 @@ class Stack:
         with self.log.open("ab") as log:
             # Tied to us: a killed test run leaves no service behind.
             self._process = subprocess.Popen(
-                [*TIED, str(os.getpid()), sys.executable, "-m", "ls_active", "serve"],
+                [*TIED, str(os.getpid()), sys.executable, "-m", *self._command],
                 env=self.env,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -137,6 +147,7 @@ class Stack:
 
     def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
         """Wait until something holds; show the end of the log if it does not."""
+        seconds *= PATIENCE
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if condition():
@@ -155,18 +166,22 @@ class Stack:
         if self._process is None:
             return
         self._process.send_signal(number)
-        self._process.wait(40)
+        self._process.wait(40 * PATIENCE)
         self._process = None
         self.wait_until(lambda: not self._answers(), 10)
 
 
 @contextlib.contextmanager
 def serve(
-    folder: Path, label_studio_url: str, api_key: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    label_studio_url: str,
+    api_key: str,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("ls_active", "serve"),
 ) -> Iterator[Stack]:
-    """Run our service for a Label Studio."""
+    """Run our service for a Label Studio, by another module than our own where one is named."""
     credentials = {"LABEL_STUDIO_URL": label_studio_url, "LABEL_STUDIO_API_KEY": api_key}
-    stack = Stack(folder, free_port(), {**credentials, **(env or {})})
+    stack = Stack(folder, free_port(), {**credentials, **(env or {})}, command)
     try:
         stack.start()
         yield stack

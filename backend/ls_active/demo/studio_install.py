@@ -40,6 +40,7 @@ class Installation:
     venv: Path
     template: Path
     base_env: Mapping[str, str]
+    version: str = VERSION
 
     @property
     def program(self) -> Path:
@@ -57,6 +58,7 @@ def ensure_label_studio(
     cache_dir: Path,
     base_env: Mapping[str, str],
     venv: Path | None = None,
+    version: str = VERSION,
 ) -> Installation:
     """Install Label Studio and migrate a template, unless both are there.
 
@@ -69,36 +71,43 @@ def ensure_label_studio(
     base_env : mapping
         All that Label Studio sees of our environment, for it reads names as plain as PORT.
     venv : Path, optional
-        A virtual environment that has Label Studio already.
+        A virtual environment that has Label Studio already, of any release.
+    version : str
+        The release to install where no `venv` is given.
 
     Raises
     ------
     LabelStudioUnreachable
         If a step fails; the message shows the end of its log.
     """
-    home = cache_dir.expanduser().resolve() / f"label-studio-{VERSION}"
+    version = _version_in(venv) if venv else version
+    home = cache_dir.expanduser().resolve() / f"label-studio-{version}"
     home.mkdir(parents=True, exist_ok=True)
     with _locked(home / "lock", progress):
+        installation = Installation(venv or home / "venv", home / "template", base_env, version)
         if venv is None:
-            venv = home / "venv"
-            _install(venv, home / "install.log", base_env, progress)
-        elif not next(venv.glob(f"lib/*/site-packages/label_studio-{VERSION}.dist-info"), None):
-            raise LabelStudioUnreachable(f"{venv} holds no Label Studio {VERSION}")
-        installation = Installation(venv, home / "template", base_env)
+            _install(installation, home / "install.log", progress)
         _migrate(installation, home / "migrate.log", progress)
     return installation
 
 
-def _install(
-    venv: Path, log: Path, base_env: Mapping[str, str], progress: Callable[[str], None]
-) -> None:
+def _version_in(venv: Path) -> str:
+    """Return the release of Label Studio that a virtual environment holds."""
+    found = next(venv.glob("lib/*/site-packages/label_studio-*.dist-info"), None)
+    if found is None:
+        raise LabelStudioUnreachable(f"{venv} holds no Label Studio")
+    return found.name.removeprefix("label_studio-").removesuffix(".dist-info")
+
+
+def _install(installation: Installation, log: Path, progress: Callable[[str], None]) -> None:
+    venv, release = installation.venv, f"Label Studio {installation.version}"
     if (venv / _COMPLETE).exists():
         return
-    progress(f"Installing Label Studio {VERSION} into {venv} (once; 1 GB, some minutes) …")
+    progress(f"Installing {release} into {venv} (once; 1 GB, some minutes) …")
     shutil.rmtree(venv, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(venv)], log, base_env)
+    _run([sys.executable, "-m", "venv", str(venv)], log, installation.base_env)
     pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
-    _run([*pip, f"label-studio=={VERSION}"], log, base_env)
+    _run([*pip, f"label-studio=={installation.version}"], log, installation.base_env)
     (venv / _COMPLETE).touch()
 
 
@@ -115,15 +124,26 @@ def _migrate(installation: Installation, log: Path, progress: Callable[[str], No
         "password": secrets.token_urlsafe(9),
         "api_key": secrets.token_hex(20),
     }
-    environment = installation.environment(half_made) | {
+    initialize(installation, half_made, credentials, log)
+    (half_made / CREDENTIALS).write_text(json.dumps(credentials))
+    half_made.rename(template)
+
+
+def initialize(
+    installation: Installation,
+    data_dir: Path,
+    credentials: Mapping[str, str],
+    log: Path,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Make the tables of a Label Studio and its administrator, where `env` says or in SQLite."""
+    environment = installation.environment(data_dir) | {
         "LABEL_STUDIO_USERNAME": credentials["username"],
         "LABEL_STUDIO_PASSWORD": credentials["password"],
         "LABEL_STUDIO_USER_TOKEN": credentials["api_key"],
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
     }
-    _run([str(installation.program), "init", "--quiet"], log, environment)
-    (half_made / CREDENTIALS).write_text(json.dumps(credentials))
-    half_made.rename(template)
+    _run([str(installation.program), "init", "--quiet"], log, environment | dict(env or {}))
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
+import inspect
 import io
 import json
 import logging
@@ -32,6 +34,12 @@ from tests.http_fakes import make_settings, serve
 
 OUTSIDE = ("..", "../../1.2", "1.2/../../x", "/etc/1.2", "1.2\x00", "1.2\n", "%2e%2e/1.2", "1.-2")
 NAMES = [*OUTSIDE, "1" * 5000 + ".1", "\u0661.\u0662", "", 3, None, ["1.2"], {"1": "2"}]
+
+ENTRY_POINTS = {
+    name: function
+    for name, function in inspect.getmembers(jobs, inspect.isfunction)
+    if function.__module__ == jobs.__name__ and not name.startswith("_")
+}
 
 
 pytestmark = pytest.mark.usefixtures("quickly")
@@ -65,22 +73,22 @@ class TestNamesOfProjects:
         assert [path.name for path in tmp_path.iterdir()] in ([], ["data"])
         assert list((tmp_path / "data").rglob("*")) == []
 
-    @pytest.mark.parametrize(
-        "job",
-        [
-            jobs.refit,
-            jobs.mend,
-            jobs.disconnect,
-            lambda uid: jobs.pin(uid, 1),
-            lambda uid: jobs.poll(uid, "null"),
-        ],
-        ids=["refit", "mend", "disconnect", "pin", "poll"],
-    )
+    @pytest.mark.parametrize("job", ENTRY_POINTS)
     def test_in_a_planted_job_touch_no_file(self, desk, tmp_path, job):
+        more = {"version": 1, "extra_params": "null", "kind": "queue"}
+        wanted = list(inspect.signature(ENTRY_POINTS[job]).parameters)[1:]
         for name in OUTSIDE:
             with pytest.raises(BadRequest):
-                job(name)
+                ENTRY_POINTS[job](name, *(more[parameter] for parameter in wanted))
         assert list(tmp_path.rglob("*")) == []
+
+    @pytest.mark.parametrize("name", ["1.2%2f..%2fx", "..%2f..%2f1.2", "%2e%2e", "1.2%00", "1.-2"])
+    def test_in_an_address_touch_no_file(self, client, tmp_path, name):
+        for page in ("", "/queue", "/versions", "/jobs", "/charts", "/charts/..%2f..%2fx.svg"):
+            assert client.get(f"/projects/{name}{page}").status_code in (400, 404)
+            assert client.get(f"/api/projects/{name}{page}").status_code in (404, 422)
+        assert client.get("/static/..%2fpages.py").status_code == 404
+        assert list((tmp_path / "data").rglob("*")) == []
 
     @pytest.mark.parametrize("version", ["../../x", -1, 0, 10**30, None, 1.5, [1]])
     def test_versions_that_are_none_are_not_pinned(self, desk, version):
@@ -90,6 +98,16 @@ class TestNamesOfProjects:
             with pytest.raises(NotFound, match="cannot be served"):
                 jobs.pin(UID, version)
         assert desk.store.read(UID, "pin") is None
+
+
+class TestPackedBodies:
+    @pytest.mark.parametrize("route", ["/predict", "/setup", "/webhook"])
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
+    def test_are_not_unpacked(self, client, route, encoding):
+        bomb = gzip.compress(b'{"tasks": [], "action": "x", "project": "' + bytes(10**7), 1)
+        answer = client.post(route, content=bomb, headers={"Content-Encoding": encoding})
+        assert answer.status_code == 400
+        assert "JSON" in answer.json()["detail"]
 
 
 class TestTamperedModels:

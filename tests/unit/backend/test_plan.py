@@ -98,6 +98,8 @@ class TestWhatIsLeftOut:
                 view(f'<View visibleWhen="region-selected"><View>{choices()}</View></View>'),
                 "sometimes",
             ),
+            (view(f'<View visiblewhen="region-selected">{choices()}</View>'), "sometimes"),
+            (view(labels("c", "t,u"), TEXT + TITLE), "labels 2 objects"),
             (view(choices('value="$options"')), "from the task's data"),
             (
                 view(f'<Repeater on="$x" indexFlag="i">{choices()}</Repeater>'),
@@ -114,7 +116,7 @@ class TestWhatIsLeftOut:
             (view('<Labels name="c" toName="v"><Label value="A"/></Labels>', VIDEO), "Video"),
             (view('<Pairwise name="c" toName="t,v"/>', TEXT + VIDEO), "objects"),
         ],
-        ids=range(19),
+        ids=range(21),
     )
     def test_is_named_with_the_reason(self, config, why):
         plan = make_plan(parse(config))

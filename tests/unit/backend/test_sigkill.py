@@ -199,7 +199,7 @@ def test_anywhere(shop: Shop, moments: int, point: int) -> None:
     assert moments >= POINTS
     moment = round(point * (moments - 1) / (POINTS - 1))
     shop.put_back()
-    (shop.control / "at").write_text(f"{moment} {'worker' if point % 2 else 'horse'}")
+    (shop.control / "at").write_text(f"{'worker' if point % 2 else 'horse'} {moment}")
     shop.desk.hint_now(UID)
     shop.wait_until(lambda: not (shop.control / "at").exists())
     names = (shop.control / "effects").read_text().splitlines()

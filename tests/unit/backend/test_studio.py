@@ -105,9 +105,17 @@ class TestInstalling:
         broken.unlink()
         assert install(tmp_path, venv).template.exists()
 
-    def test_a_folder_without_this_version_is_refused(self, tmp_path):
-        with pytest.raises(LabelStudioUnreachable, match=f"no Label Studio {VERSION}"):
+    def test_a_folder_without_label_studio_is_refused(self, tmp_path):
+        with pytest.raises(LabelStudioUnreachable, match="empty holds no Label Studio"):
             install(tmp_path, tmp_path / "empty")
+
+    def test_another_release_has_a_template_of_its_own(self, tmp_path, venv):
+        [marker] = venv.glob("lib/*/site-packages/*.dist-info")
+        usual = install(tmp_path, venv)
+        marker.rename(marker.with_name("label_studio-1.22.0.dist-info"))
+        older = install(tmp_path, venv)
+        assert (usual.version, older.version) == (VERSION, "1.22.0")
+        assert usual.template != older.template
 
     def test_an_installation_that_was_cut_off_is_made_anew(self, tmp_path, monkeypatch):
         """A folder without its marker goes; pip and venv themselves are left out here."""

@@ -100,6 +100,13 @@ def test_two_answers_where_one_was_asked_say_nothing(chosen: object, answer: str
     assert choices().read([{"from_name": "c", "value": {"choices": chosen}}]) == answer
 
 
+@pytest.mark.parametrize("step", ["1e-300", "0"])
+def test_a_step_of_next_to_nothing_allows_every_number(step: str) -> None:
+    head = head_of(view(f'<Number name="c" toName="t" min="0" max="1e12" step="{step}"/>'))
+    [region] = head.write(Verdict(1e10 + 0.5, 0.9))
+    assert region["value"] == {"number": 1e10 + 0.5}
+
+
 class TestSetsOfChoices:
     def test_nothing_chosen_is_an_answer(self) -> None:
         assert choices('choice="multiple"').read([]) == frozenset()

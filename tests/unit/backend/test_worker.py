@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,10 +19,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
+from rq.registry import FailedJobRegistry
+from rq.serializers import PickleSerializer
 
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.lock import Lock
+from ls_active.engine.running import jobs_in_hand
 from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.engine.worker import (
     EntryPoint,
@@ -44,6 +49,16 @@ class Ours(EntryPoint):
 
 class OurWorker(LoopWorker):
     job_class = Ours
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, evidence: Path) -> None:
+        self.evidence = str(evidence)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.evidence,)
 
 
 # The entry points of these tests.
@@ -193,6 +208,23 @@ class TestRefusal:
         assert job.failure_callback is None
         assert job.stopped_callback is None
         assert not job.webhooks
+
+    def test_leaves_pickles_unopened_wherever_they_lie(self, valkey, connection, queue, tmp_path):
+        evidence = tmp_path / "evidence"
+        bomb = PickleSerializer.dumps(Bomb(evidence))
+        theirs = Queue(worker.QUEUE, connection=connection, serializer=PickleSerializer)
+        planted = [theirs.enqueue(os.mkdir, str(evidence)) for _ in range(2)]
+        fields = ("meta", "result", "exc_info", "group_id", "description")
+        connection.hset(planted[0].key, mapping=dict.fromkeys(fields, bomb))
+        connection.hset(planted[1].key, mapping={**dict.fromkeys(fields, bomb), "data": bomb})
+        assert jobs_in_hand(queue) == []
+        with workers(valkey):
+            enqueue(queue, "note", valkey, "still here")
+            pop(connection, "notes")
+            wait_until(lambda: len(FailedJobRegistry(queue=queue)) == 2)
+        assert not evidence.exists()
+        PickleSerializer.loads(bomb)
+        assert evidence.exists()
 
     def test_fails_the_job_and_leaves_the_worker_at_work(self, valkey, connection, queue, tmp_path):
         evidence = tmp_path / "evidence"

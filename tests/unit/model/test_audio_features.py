@@ -13,7 +13,7 @@ from active_learning.encoders import speech
 from active_learning.encoders.packaged import session
 from active_learning.encoders.spectrum import BANDS, RATE, log_mel
 from active_learning.errors import Unreadable
-from active_learning.featurizers import audio_windows
+from active_learning.featurizers import audio, audio_windows
 from active_learning.featurizers.audio import AudioFeaturizer
 from active_learning.featurizers.audio_windows import MAX_WINDOWS, WINDOW_SECONDS, AudioWindows
 
@@ -83,6 +83,12 @@ def test_only_the_start_is_decoded():
     sound = AudioFeaturizer(max_seconds=1).parse(data)
     assert len(sound) == RATE
     np.testing.assert_array_equal(sound, FEATURIZER.parse(encoded(tone(1))))
+
+
+def test_at_a_high_rate_less_is_decoded(monkeypatch):
+    monkeypatch.setattr(audio, "MAX_SAMPLES", 48_000)
+    assert len(FEATURIZER.parse(encoded(tone(2, rate=96_000), rate=96_000))) == RATE // 2
+    assert len(FEATURIZER.parse(encoded(tone(2, rate=24_000), rate=24_000))) == 2 * RATE
 
 
 def test_a_start_that_is_there_is_enough():

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from active_learning.errors import Unreadable
 from active_learning.featurizers import series as reading
 from active_learning.featurizers.series import Columns, format_time, parse_time, read_series
-from active_learning.featurizers.timeseries import MAX_SLOTS, SHARED, SLOTS, TimeSeriesFeaturizer
+from active_learning.featurizers.timeseries import (
+    BANDS,
+    MAX_SLOTS,
+    SHARED,
+    SLOTS,
+    TimeSeriesFeaturizer,
+)
 from active_learning.featurizers.timeseries_windows import MAX_WINDOWS, TimeSeriesWindows
 from tests.checks import featurizer as checks
 
@@ -313,3 +319,12 @@ def test_json_and_csv_are_the_same_series():
     one, other, third = (features(v, **told) for v in (value, text, json.dumps(value).encode()))
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(one, third)
+
+
+def test_bands_only_where_there_are_as_many_frequencies():
+    few, enough = (
+        TimeSeriesFeaturizer({"channels": "a"}).parse({"a": np.sin(np.arange(n)).tolist()})
+        for n in (2 * BANDS - 3, 2 * BANDS - 2)
+    )
+    assert not few[-BANDS:].any()
+    assert enough[-BANDS:].all()
