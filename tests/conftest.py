@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
@@ -37,8 +37,9 @@ PROCESSES = {
 CaseMaker = Callable[..., Case]
 
 # A machine stalls: what takes long is no failure.
-settings.register_profile("some", max_examples=30, deadline=None)
-settings.register_profile("many", max_examples=200, deadline=None)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("some", PATIENT, max_examples=30)
+settings.register_profile("many", PATIENT, max_examples=200)
 
 
 def pytest_configure(config: pytest.Config) -> None:
