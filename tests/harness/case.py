@@ -18,7 +18,6 @@ from tests.harness.data import LABEL_CONFIG, Labelled
 from tests.harness.label_studio import Annotator
 from tests.harness.stack import Stack
 
-
 _TOO_BUSY = re.compile("503 Server Error|Read timed out|health check failed")
 
 
