@@ -58,7 +58,7 @@ bench-audit: install ## Measure how often the interval of the audit estimate hol
 	python -m tests.bench.audit
 
 bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
-	python -m tests.bench.query
+	python -m tests.bench.query --page docs/queries.md
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels

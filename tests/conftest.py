@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from hypothesis import settings
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
@@ -16,16 +18,27 @@ from tests.harness.case import Case
 from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio
 from tests.harness.stack import Stack, serve
+from tests.redis_fixture import fresh_valkey
 
 E2E = Path(__file__).parent / "e2e"
 
 PROCESSES = {
-    "test_coalesce", "test_flood", "test_page", "test_planted_secrets", "test_predict_pool",
-    "test_redis_fails", "test_sigkill", "test_supervisor", "test_valkey", "test_worker",
+    "test_coalesce", "test_flood", "test_label_studio_fails", "test_page", "test_planted_secrets",
+    "test_predict_pool", "test_redis_fails", "test_sigkill", "test_supervisor", "test_valkey",
+    "test_worker",
 }  # fmt: skip
-"""Tests that start processes, kill them, and wait for others to notice."""
+"""Tests that start processes, kill them or keep them waiting, and wait for others to notice."""
 
 CaseMaker = Callable[..., Case]
+
+# A machine stalls: what takes long is no failure.
+settings.register_profile("some", max_examples=30, deadline=None)
+settings.register_profile("many", max_examples=200, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Try more examples where all tests were asked for; before any test is read."""
+    settings.load_profile("many" if "slow" in config.option.markexpr else "some")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -63,9 +76,42 @@ def _own_environment() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def _valkey() -> Iterator[str]:
+    with fresh_valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def valkey(_valkey: str) -> str:
+    """Return the URL of a Valkey that all tests share; it is empty where a file begins."""
+    with redis.Redis.from_url(_valkey) as connection:
+        connection.flushall()
+    return _valkey
+
+
+@pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
     """Return a Label Studio that all tests share; projects do not know of each other."""
     with label_studio(tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def neighbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Return another, which our shared service does not know: its settings may change."""
+    with label_studio(tmp_path_factory.mktemp("neighbour")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """Return one that refuses local addresses, and cuts its pages at eight tasks."""
+    env = {
+        "ML_BLOCK_LOCAL_IP": "true",
+        "SSRF_PROTECTION_ENABLED": "true",
+        "TASK_API_PAGE_SIZE_MAX": "8",
+    }
+    with label_studio(tmp_path_factory.mktemp("strict"), env=env) as running:
         yield running
 
 

@@ -9,6 +9,21 @@ VECTOR = "embedding"
 """The field of a task's data that may hold a ready vector; then no other feature is made."""
 
 
+ABSENT = object()
+"""What `value_at` returns where there is nothing; null is something."""
+
+
+def value_at(data: Any, field: str) -> Any:
+    """Return a value of a task's data, by its key or, as in ``$meta.title``, by the path to it."""
+    if isinstance(data, Mapping) and field in data:
+        return data[field]
+    for key in field.split("."):
+        if not isinstance(data, Mapping) or key not in data:
+            return ABSENT
+        data = data[key]
+    return data
+
+
 def look_at(sample: Sequence[Any]) -> tuple[int, tuple[str, ...]]:
     """Return the length of the ready vectors (0 without), and the fields that hold numbers.
 

@@ -18,6 +18,7 @@ from active_learning.errors import Unreadable
 from active_learning.features import is_sparse
 from active_learning.protocols import Featurizer, UnitFeaturizer
 from active_learning.types import Block, Features
+from ls_active.fields import ABSENT, value_at
 from ls_active.layout import Layout
 from ls_active.media import Media, MediaError
 from ls_active.plan import Head, Input, Plan
@@ -111,9 +112,10 @@ class Inputs:
 
     def digest(self, data: Any) -> bytes:
         """Return what changes when a value that is read does."""
-        values = data if isinstance(data, Mapping) else {}
-        used = [values.get(item.field) for item in (*self.plan.inputs, *self.plan.unit_inputs)]
-        text = json.dumps(used, sort_keys=True, default=str)
+        read = (*self.plan.inputs, *self.plan.unit_inputs)
+        used = [value_at(data, item.field) for item in read]
+        known = [None if value is ABSENT else value for value in used]
+        text = json.dumps(known, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def read(self, tasks: Sequence[Mapping[str, Any]]) -> Reading:
@@ -160,12 +162,13 @@ class _Gathered:
     def values(self, item: Input) -> Iterator[tuple[int, Any]]:
         """Yield the place and value of each task that has one."""
         for place, data in enumerate(self._data):
+            value = value_at(data, item.field)
             if not isinstance(data, Mapping):
                 self.complain(place, item, f"data must be an object, got {type(data).__name__}")
-            elif item.field not in data:
+            elif value is ABSENT:
                 self.complain(place, item, "not in the task's data")
-            elif not (item.media and isinstance(data[item.field], str)):
-                yield place, data[item.field]
+            elif not (item.media and isinstance(value, str)):
+                yield place, value
             else:
                 file = self._fetched(item.field)[place]
                 if isinstance(file, bytes):
@@ -196,7 +199,7 @@ class _Gathered:
     def _fetched(self, field: str) -> list[bytes | MediaError | None]:
         if field not in self._files:
             addresses = [
-                _address(data.get(field), task) if isinstance(data, Mapping) else None
+                _address(value_at(data, field), task)
                 for data, task in zip(self._data, self._ids, strict=True)
             ]
             wanted = [address for address in addresses if address is not None]
@@ -212,7 +215,7 @@ def _address(value: Any, task: Any) -> str | None:
     if not isinstance(value, str):
         return None
     if value.startswith(STORAGES) and isinstance(task, int):
-        uri = base64.urlsafe_b64encode(value.encode()).decode()
+        uri = base64.urlsafe_b64encode(value.encode("utf-8", "replace")).decode()
         return f"/tasks/{task}/resolve/?fileuri={uri}"
     return value
 

@@ -254,7 +254,7 @@ class _Run:
         """Keep what the job did, for people; that it cannot be kept must not undo it."""
         try:
             note_job(self._desk.store, self._uid, began, **facts)
-        except (BackendError, KeyError, TypeError, ValueError) as error:
+        except (BackendError, LookupError, AttributeError, TypeError, ValueError) as error:
             logger.warning("project %s: no line for the page: %r", self._uid, error)
 
     def _fail(self, began: float, why: str) -> None:

@@ -183,7 +183,7 @@ def _contexts(root: Element) -> dict[str, _Context]:
         tag, outer, depth = stack.pop()
         if depth > MAX_DEPTH:
             raise BadLabelConfig(f"the label config is nested deeper than {MAX_DEPTH} tags")
-        own = {name: tag.attrib[name] for name in CONDITIONS if name in tag.attrib}
+        own = {name: value for name in CONDITIONS if (value := _attribute(tag.attrib, name))}
         repeated = outer.repeated or tag.tag == "Repeater"
         inner = _Context({**outer.conditions, **own}, repeated)
         if "name" in tag.attrib:
@@ -194,15 +194,21 @@ def _contexts(root: Element) -> dict[str, _Context]:
 
 
 def _paths(control: Element) -> Iterator[tuple[str, ...]]:
-    """Yield the path of every `Choice` below a control, in the order of the config."""
+    """Yield the path of every `Choice` below a control, in the order of the config.
+
+    Within `Choices` a `View` may arrange them; it is no part of a path.
+    """
     top: tuple[str, ...] = ()
     stack = [(child, top) for child in reversed(control)]
     while stack:
         tag, above = stack.pop()
-        if tag.tag != "Choice" or len(above) > MAX_DEPTH:
+        arranges = tag.tag == "View" and control.tag == "Choices"
+        if not (arranges or tag.tag == "Choice") or len(above) > MAX_DEPTH:
             continue
-        path: tuple[str, ...] = (*above, tag.attrib.get("alias") or tag.attrib.get("value", ""))
-        yield path
+        path = above
+        if not arranges:
+            path = (*above, tag.attrib.get("alias") or tag.attrib.get("value", ""))
+            yield path
         stack.extend((child, path) for child in reversed(tag))
 
 

@@ -119,15 +119,30 @@ def mount(app: Flask) -> Flask:
 
     It answers /setup with a version that is not ours, loses START_TRAINING, has no
     ``GET /versions``, writes webhooks with their invite token to disk, logs bodies with their
-    access token, and answers errors with tracebacks. Call it once, right after ``init_app``.
+    access token, and answers errors with tracebacks; its /train writes what anybody sends into a
+    folder of the sender's choice. Call it once, right after ``init_app``.
     """
-    app.view_functions |= {"_predict": _predict, "_setup": _setup, "webhook": _webhook}
+    theirs = [
+        name
+        for name, view in app.view_functions.items()
+        if view.__module__.startswith("label_studio_ml.")
+    ]
+    ours = {"_predict": _predict, "_setup": _setup, "webhook": _webhook, "health": _health}
+    app.view_functions |= dict.fromkeys(theirs, _nothing) | ours
     app.add_url_rule("/versions", "list_versions", _versions, methods=["GET"])
     app.before_request_funcs.clear()
     app.after_request_funcs.clear()
     app.before_request(_check_credentials)
     app.register_error_handler(Exception, _on_error)
     return app
+
+
+def _nothing() -> Response:
+    raise NotFound(f"Label Studio does not call {request.path}, and nothing is done there")
+
+
+def _health() -> Response:
+    return jsonify(status="UP", model_class=ActiveLearningModel.__name__)
 
 
 def _predict() -> Response:

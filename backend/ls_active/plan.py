@@ -273,6 +273,8 @@ def _sometimes(control: ControlTag) -> str | None:
 def _sequence(
     control: ControlTag, adapter: TagAdapter, config: LabelConfig, unit_inputs: list[Input]
 ) -> Head | str:
+    if len(control.to_names) > 1:
+        return f"not learned: it labels {len(control.to_names)} objects; one can be learned"
     shown = config.object.get(control.to_names[0])
     cutter = registry.unit_featurizer_of(shown.tag) if shown else None
     if shown is None or cutter is None or shown.field is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -148,6 +149,11 @@ def problem(code: str, detail: str) -> bytes:
     return Problem(error=code, detail=detail).model_dump_json().encode()
 
 
+def refusals(reasons: Mapping[int, str]) -> dict[int | str, dict[str, Any]]:
+    """Return how a route declares the statuses it may refuse with, and why."""
+    return {status: {"model": Problem, "description": reason} for status, reason in reasons.items()}
+
+
 def parse(message: type[Message], body: bytes) -> Message:
     """Read a request body.
 
@@ -163,11 +169,11 @@ def parse(message: type[Message], body: bytes) -> Message:
         return message.model_validate_json(body)
     except ValidationError as error:
         if error.errors()[0]["type"] != "json_invalid" or b"\\ud" not in body.lower():
-            raise BadRequest(_explain(error)) from None
+            raise BadRequest(explain(error.errors())) from None
     try:
         return message.model_validate_json(_mend_surrogates(body))
     except ValidationError as error:
-        raise BadRequest(_explain(error)) from None
+        raise BadRequest(explain(error.errors())) from None
 
 
 def _refuse_nan(body: bytes) -> None:
@@ -191,9 +197,10 @@ def _mend_surrogates(body: bytes) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _explain(error: ValidationError) -> str:
+def explain(errors: Iterable[Mapping[str, Any]]) -> str:
+    """Say what is wrong with a message, without its values, by Pydantic's account of it."""
     problems = []
-    for item in error.errors(include_url=False, include_input=False, include_context=False):
+    for item in errors:
         where = ".".join(str(part) for part in item["loc"][:4])
         problems.append(f"{where}: {item['msg']}" if where else item["msg"])
     return "; ".join(problems[:5])

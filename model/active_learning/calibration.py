@@ -11,6 +11,12 @@ from active_learning.types import Floats, Ints
 PRIOR_WIDTH = 0.5
 """Standard deviation of ln T before any label is seen: T within 0.4 to 2.7."""
 
+AT_ONCE = 4_096
+"""Rows of which there are copies: of 1,000 classes, 33 MB each."""
+
+LOGITS = 2_000_000
+"""A temperature is found from: of 1,000 classes, those of 2,000 labels."""
+
 BOUNDS = (np.log(0.02), np.log(50.0))
 """Where ln T is searched."""
 
@@ -26,15 +32,27 @@ def probabilities(logits: Floats, temperature: float, n_labels: int | Ints) -> F
     n_labels : int or (m,)
         How many labels the model was fitted on.
     """
+    result = np.empty(logits.shape)
+    share = np.broadcast_to(1.0 / (np.asarray(n_labels) + logits.shape[1]), len(logits))[:, None]
+    for start in range(0, len(logits), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        result[rows] = _shares(logits[rows], temperature, share[rows])
+    return result
+
+
+def _shares(logits: Floats, temperature: float, of_unseen: Floats) -> Floats:
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
     np.exp(scaled, out=scaled)
     scaled /= scaled.sum(axis=1, keepdims=True)
     unseen = np.isneginf(logits)
-    if not unseen.any():
-        return scaled
-    share = np.broadcast_to(1.0 / (np.asarray(n_labels) + logits.shape[1]), len(logits))[:, None]
-    return np.where(unseen, share, scaled * (1.0 - unseen.sum(axis=1, keepdims=True) * share))
+    left = 1.0 - unseen.sum(axis=1, keepdims=True) * of_unseen
+    return np.where(unseen, of_unseen, scaled * left)
+
+
+def enough(n: int, k: int) -> Ints:
+    """Return places of rows of k logits, evenly spaced, that suffice to find one temperature."""
+    return np.linspace(0, n - 1, min(n, max(LOGITS // k, 1))).astype(np.int64)
 
 
 def fit_temperature(logits: Floats, y: Ints, fold_of: Ints) -> float:

@@ -94,29 +94,36 @@ def row_norms(X: Features, weights: NDArray[np.float32]) -> Floats:
 
 def weigh(X: Features, weights: NDArray[np.float32]) -> Features:
     """Return a copy of `X` with weighted columns and rows of unit length (or zero)."""
-    norms = np.ones(X.shape[0], dtype=np.float32)
-    for rows in blocks(X):
-        norms[rows] = row_norms(X[rows], weights)
     if is_sparse(X):
+        norms = np.ones(X.shape[0], dtype=np.float32)
+        for rows in blocks(X):
+            norms[rows] = row_norms(X[rows], weights)
         data = X.data * weights[X.indices]
         data /= np.repeat(norms, np.diff(X.indptr))
         return csr_matrix((data, X.indices, X.indptr), X.shape)
-    return np.asarray(X * weights / norms[:, None], dtype=np.float32)
+    result = np.empty(X.shape, dtype=np.float32)
+    for rows in blocks(X):
+        norms = row_norms(X[rows], weights).astype(np.float32)
+        np.multiply(X[rows], weights, out=result[rows])
+        result[rows] /= norms[:, None]
+    return result
 
 
-def similarity(A: Features, B: Features) -> NDArray[np.float32]:
+def similarity(A: Features, B: Features) -> Floats:
     """Return ``A @ B.T`` as a dense ``(m, n)`` array: cosines, when the rows are of unit length.
+
+    It is as precise as its arguments.
 
     A sparse product costs the square of how many rows share a column, and in long texts thousands
     of columns are shared by many rows: those go through BLAS, which takes a third of the time.
     """
     if not (is_sparse(A) and is_sparse(B)):
-        return np.asarray(A @ B.T, dtype=np.float32)
+        return np.asarray(A @ B.T)
     counts = document_frequency(B)
     crowded = counts > max(CROWDED[0], B.shape[0] / CROWDED[1])
     if not crowded.any():
-        return np.asarray((A @ B.T).toarray(), dtype=np.float32)
+        return np.asarray((A @ B.T).toarray())
     dense, sparse = np.flatnonzero(crowded), np.flatnonzero(~crowded & (counts > 0))
     product = (A[:, sparse] @ B[:, sparse].T).toarray()
     product += A[:, dense].toarray() @ B[:, dense].toarray().T
-    return np.asarray(product, dtype=np.float32)
+    return np.asarray(product)

@@ -88,7 +88,8 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
     sets, counts = np.unique(truth, axis=0, return_counts=True)
     overlap = _f1(said, truth)
     low, high = wilson(float(overlap.sum()), len(Y))
-    of_truth = np.clip(np.where(truth, proba, 1 - proba), TINY, 1.0)
+    of_truth = np.where(truth, proba, 1 - proba)
+    np.log(np.clip(of_truth, TINY, 1.0, out=of_truth), out=of_truth)
     return Figures(
         basis=basis,
         n=len(Y),
@@ -97,7 +98,7 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
         high=high,
         measure="F1 of a task",
         baseline=float(_f1(sets[[counts.argmax()]], truth).mean()),
-        log_loss=float(-np.log(of_truth).mean()),
+        log_loss=float(-of_truth.mean()),
         recall={
             name: float(said[truth[:, index], index].mean())
             for index, name in enumerate(classes)

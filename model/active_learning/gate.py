@@ -57,11 +57,6 @@ class Comparison:
     conclusive: bool
     sentence: str
 
-    @property
-    def holds(self) -> bool:
-        """Whether a gate that is on keeps the new version back."""
-        return self.worse and self.conclusive
-
 
 def compare(old: Results, new: Results, *, needed: int = NEEDED) -> Comparison:
     """Compare two versions on the tasks that both were judged on.

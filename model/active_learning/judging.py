@@ -17,6 +17,9 @@ from active_learning.registry import learner_of
 from active_learning.scaling import scaling_of
 from active_learning.types import Candidates, Features, Floats, Ints, Kind, Pool, Serving
 
+PROBABILITIES = 10_000_000
+"""Held of one round, 80 MB: of ten classes those of a million tasks, of 1,000 those of 10,000."""
+
 
 @dataclass(frozen=True, eq=False)
 class Round:
@@ -25,7 +28,7 @@ class Round:
     Attributes
     ----------
     asked : (m,) int64
-        Rows of the pool that are judged.
+        Rows of the pool that are judged, ascending.
     X, X_labeled : (m, d), (l, d)
         Their features, and those of the answered tasks; rows of unit length.
     scores : (n,)
@@ -53,16 +56,17 @@ def judge(
     pools: Sequence[Pool],
     models: Sequence[Model | None],
     scorer: QueryStrategy,
-    asked: Ints,
+    rows: Ints,
     *,
     wanted: int,
     rng: np.random.Generator,
 ) -> Round:
     """Score some tasks, ascending rows of the pool; see `active_learning.loop.rank`.
 
-    A strategy that chooses one task after the other spends its choices on these alone.
+    A strategy that chooses one task after the other spends its choices on these alone. Of more
+    than `PROBABILITIES` allows, a random part is looked at.
     """
-    pool = pools[0]
+    pool, asked = pools[0], _looked_at(pools, rows, wanted, rng)
     # A task that waits for its second annotator is not a duplicate of itself.
     done = np.unique(np.concatenate([each.labeled for each in pools]))
     answered = done[pool.serving[done] == Serving.NO]
@@ -95,6 +99,25 @@ def judge(
     # A row of zeros is the most uncertain of all, and its label would teach the model nothing.
     scores[asked] = own * (stored_values(X) > 0)
     return Round(asked, X, X_labeled, scores, tuple(opinions), tuple(choices))
+
+
+def _looked_at(pools: Sequence[Pool], rows: Ints, wanted: int, rng: np.random.Generator) -> Ints:
+    """Return the rows to judge: all, or as many drawn alike as `PROBABILITIES` allows.
+
+    Those first in the audit order are among them: they may be asked whatever is said of them.
+    """
+    fits = max(int(PROBABILITIES / sum(map(_width, pools))), wanted)
+    if fits >= len(rows):
+        return rows
+    audit = rows[np.argsort(pools[0].u[rows], kind="stable")[:wanted]]
+    return np.union1d(rng.choice(rows, fits, replace=False, shuffle=False), audit)
+
+
+def _width(pool: Pool) -> float:
+    """Return how many probabilities there are of an average task."""
+    if pool.units is not None:
+        return (1 + len(pool.classes)) * pool.units.X.shape[0] / max(len(pool.ids), 1)
+    return (2 if pool.kind is Kind.MULTIPLE else 1) * max(len(pool.classes), 1)
 
 
 def opine(model: Model, pool: Pool, rows: Ints) -> Opinion:

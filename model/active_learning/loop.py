@@ -158,7 +158,8 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
         # On their own: they would take choices from tasks that come before them all the same.
         left = k - len(rows)
         again = None if cold else judge(pools, models, scorer, back, wanted=left, rng=rng)
-        parts.append((again, _given_back(pool, back, again)[:left]))
+        asked = back if again is None else again.asked
+        parts.append((again, _given_back(pool, asked, again)[:left]))
     rows = np.concatenate([rows for _, rows in parts])
     return Queue(
         ids=pool.ids[rows],

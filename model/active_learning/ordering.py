@@ -24,6 +24,13 @@ def sampled(candidates: Candidates) -> Ints:
     return np.sort(drawn).astype(np.int64)
 
 
+def questions_of(starts: Ints, tasks: Ints) -> Ints:
+    """Return the questions of some tasks, see `Candidates.starts`."""
+    counts = np.diff(starts)[tasks]
+    before = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(np.arange(counts.sum()) + np.repeat(starts[tasks] - before, counts))
+
+
 def steps(candidates: Candidates, rows: Ints) -> int:
     """Return how many tasks to choose among `rows`."""
     return min(max(candidates.wanted, 1), STEPS, len(rows))

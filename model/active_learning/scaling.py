@@ -82,15 +82,17 @@ class Scaling:
             self._block(X, int(start), int(end), KINDS[kind])
             for start, end, kind in zip(starts, self.ends, self.kinds, strict=True)
         ]
+        if len(parts) == 1:
+            return parts[0]
         joined = hstack(parts, format="csr") if is_sparse(X) else np.hstack(parts)
-        ones = np.ones(joined.shape[1], dtype=np.float32)
-        return joined if len(parts) == 1 else weigh(joined, ones)
+        return weigh(joined, np.ones(joined.shape[1], dtype=np.float32))
 
     def _block(self, X: Features, start: int, end: int, kind: Block) -> Features:
         part, weights = X[:, start:end], self.weights[start:end]
         if kind is Block.COUNTS:
             return weigh(part, weights)
         result = np.zeros((part.shape[0], end - start + (kind is Block.NUMBERS)), dtype=np.float32)
+        ones = np.ones(result.shape[1], dtype=np.float32)
         # As long as the other columns of an average row.
         constant = np.sqrt(max(int(np.count_nonzero(weights)), 1))
         for rows in blocks(part):
@@ -104,8 +106,8 @@ class Scaling:
             result[rows, : end - start] = scaled
             if kind is Block.NUMBERS:
                 result[rows, -1] = constant * readable
-        unit = weigh(result, np.ones(result.shape[1], dtype=np.float32))
-        return csr_matrix(unit) if is_sparse(X) else unit
+            result[rows] = weigh(result[rows], ones)
+        return csr_matrix(result) if is_sparse(X) else result
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return all state."""

@@ -194,9 +194,8 @@ class _Replay:
             audit_resolved=self._audited,
         )
         self._audited += sum(reason is Reason.AUDIT for reason in queue.reasons)
-        return queue.rows, name_of(
-            self._strategy
-        ) if queue.choice is None else queue.choice.strategy
+        name = name_of(self._strategy) if queue.choice is None else queue.choice.strategy
+        return queue.rows, name
 
     def _fitted(self, pool: Pool) -> Fit | None:
         previous = None if self._fit is None else self._fit.model

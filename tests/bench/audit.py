@@ -1,14 +1,16 @@
 """``python -m tests.bench.audit``: how often the interval of the audit estimate holds the truth.
 
-A run is a project: 800 BBC News articles drawn anew, two annotators who each hold a task while the
+A run is a project: BBC News articles drawn anew, two annotators who each hold a task while the
 other answers, one task in sixteen skipped. After **every** answer the queue is ranked and published
-again, with the audit's debt as the loop keeps it. At 100, 200 and 400 labels a version is fitted
-and its audit estimate read, beside the truth: the share of the pool that the version answers
-rightly, tasks that it learned from being judged by models that did not see them.
+again, with the audit's debt as the loop keeps it. At some counts of labels a version is fitted and
+its audit estimate read, beside the truth: the share of the pool that the version answers rightly,
+tasks that it learned from being judged by models that did not see them.
 
-To make 200 runs affordable, articles are described by ten numbers, a model is fitted at every
-twentieth label (and where the estimate is read) and not at every one, and 35 % of the queue is
-audit: with the default of 10 % there are no 30 audit labels, and no estimate, before 300 labels.
+To make 200 runs affordable, articles are described by ten numbers, and a model is fitted when there
+are twenty labels more, or a tenth (and where the estimate is read), and not at every one. With the
+default of 10 % audit there are no 30 audit labels, and no estimate, before 300 labels: so 35 % of
+the queue is audit where the first hundreds are looked at, in pools of 800, and 10 % in pools of
+2,000 later on.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -27,20 +30,33 @@ from threadpoolctl import threadpool_limits
 
 from active_learning import loop
 from active_learning.audit import uniform_order
-from active_learning.outcomes import Fit, Queue
+from active_learning.evaluation import wilson
+from active_learning.outcomes import Figures, Fit, Queue
 from active_learning.types import UNLABELED, Block, Pool, Reason, Serving
 from ls_active import __version__
 from tests.bench.__main__ import console
 from tests.bench.data_sets import news
 from tests.bench.pools import labelled_pool
-from tests.bench.report import Report, Table
+from tests.bench.report import Cell, Report, Table
 
-TASKS, WIDTH = 800, 10
-READ_AT = (100, 200, 400)
-REFIT_EVERY = 20
+WIDTH = 10
+REFIT_AFTER = 20
 HEAD = 10
 SKIPPED = 1 / 16
 ANNOTATORS = 2
+SHOWN_EVERY = 20
+BASES = ("audit", "chosen")
+
+
+class Kept(NamedTuple):
+    """How projects are kept: tasks, the share of audit tasks, and when the estimate is read."""
+
+    tasks: int
+    share: float
+    read_at: tuple[int, ...]
+
+
+PROJECTS = (Kept(800, 0.35, (100, 200, 400)), Kept(2_000, 0.1, (400, 800)))
 
 
 class Project:
@@ -51,27 +67,27 @@ class Project:
     everything : Pool
         A large pool with all its labels.
     seed : int
-    share : float
-        Of audit tasks.
+    kept : Kept
     """
 
-    def __init__(self, everything: Pool, seed: int, share: float) -> None:
+    def __init__(self, everything: Pool, seed: int, kept: Kept) -> None:
         self._rng = np.random.default_rng(seed)
-        rows = np.sort(self._rng.permutation(len(everything.ids))[:TASKS])
-        ids = np.arange(1, TASKS + 1)
+        rows = np.sort(self._rng.permutation(len(everything.ids))[: kept.tasks])
+        ids = np.arange(1, kept.tasks + 1)
         self._truth = everything.y[rows]
-        self._skips = self._rng.random(TASKS) < SKIPPED
-        self._seed, self._share = seed, share
+        self._skips = self._rng.random(kept.tasks) < SKIPPED
+        self._seed, self._share = seed, kept.share
         self._audits: set[int] = set()
         self._hands: list[int] = []
         self.fitted: Fit | None = None
+        self._fitted_at = 0
         self.pool = replace(
             everything,
             ids=ids,
             X=everything.X[rows],
-            y=np.full(TASKS, UNLABELED),
-            serving=np.full(TASKS, Serving.YES, dtype=np.int8),
-            resolved=np.zeros(TASKS, dtype=np.bool_),
+            y=np.full(kept.tasks, UNLABELED),
+            serving=np.full(kept.tasks, Serving.YES, dtype=np.int8),
+            resolved=np.zeros(kept.tasks, dtype=np.bool_),
             u=uniform_order(f"{seed}.1", 0, ids),
         )
 
@@ -89,12 +105,13 @@ class Project:
 
     def fit(self) -> Fit:
         """Fit a version on all labels."""
+        self._fitted_at = len(self.pool.labeled)
         self.fitted = loop.fit(self.pool, previous=self.fitted and self.fitted.model)
         return self.fitted
 
     def accuracy(self, fit: Fit) -> float:
         """Return the share of the pool that a version answers rightly, unseen."""
-        said = loop.opine(fit.model, self.pool, np.arange(TASKS)).questions
+        said = loop.opine(fit.model, self.pool, np.arange(len(self._truth))).questions
         assert said is not None
         assert fit.out_of_fold is not None
         said[self.pool.labeled] = fit.out_of_fold
@@ -109,7 +126,8 @@ class Project:
             y[row] = self._truth[row]
         self.pool = replace(self.pool, y=y, serving=serving, resolved=resolved)
         labels = len(self.pool.labeled)
-        if len(np.unique(y)) > 2 and (labels % REFIT_EVERY == 0 or self.fitted is None):
+        due = labels - self._fitted_at >= max(REFIT_AFTER, labels // 10)
+        if len(np.unique(y)) > 2 and (due or self.fitted is None):
             self.fit()
 
     def _publish(self) -> Queue:
@@ -145,55 +163,82 @@ class Tally:
         self.off: list[float] = []
         self.tasks: list[int] = []
 
-    def add(self, low: float, value: float, high: float, truth: float, tasks: int) -> None:
+    def add(self, found: Figures, truth: float) -> None:
         """Count one estimate."""
-        self.held.append(low <= truth <= high)
-        self.off.append(value - truth)
-        self.tasks.append(tasks)
+        self.held.append(found.low <= truth <= found.high)
+        self.off.append(found.value - truth)
+        self.tasks.append(found.n)
 
     @property
-    def cells(self) -> tuple[float | None, float | None, float | None]:
-        """Coverage, bias, and tasks, on average."""
+    def cells(self) -> tuple[Cell, Cell, Cell]:
+        """Tasks and bias, on average, and coverage with its own interval."""
         if not self.held:
-            return None, None, None
-        found = (np.mean(self.held), np.mean(self.off), np.mean(self.tasks))
-        return tuple(float(np.round(each, 3)) for each in found)  # type: ignore[return-value]
+            return None, None, "-"
+        low, high = wilson(sum(self.held), len(self.held))
+        holds = f"{np.mean(self.held):.3f} ({low:.3f}-{high:.3f})"
+        return round(float(np.mean(self.tasks))), round(float(np.mean(self.off)), 3), holds
+
+
+class Course:
+    """All runs of projects that are kept in one way."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._tallies = {(n, basis): Tally() for n in kept.read_at for basis in BASES}
+        self._truths: dict[int, list[float]] = {labels: [] for labels in kept.read_at}
+
+    def run(self, everything: Pool, seed: int) -> None:
+        """Run one project to its last reading."""
+        project = Project(everything, seed, self._kept)
+        for labels in project.run():
+            if labels in self._kept.read_at:
+                self._read(project, labels)
+            if labels == self._kept.read_at[-1]:
+                return
+
+    def _read(self, project: Project, labels: int) -> None:
+        fit = project.fit()
+        self._truths[labels].append(truth := project.accuracy(fit))
+        honest = loop.estimate_audit(project.pool, model=fit.model).figures
+        for found in filter(None, (honest, fit.chosen)):
+            self._tallies[labels, found.basis].add(found, truth)
+
+    def rows(self) -> Iterator[tuple[Cell, ...]]:
+        """Yield one row a reading."""
+        for labels in self._kept.read_at:
+            audit, naive = (self._tallies[labels, basis] for basis in BASES)
+            truth = round(float(np.mean(self._truths[labels])), 3)
+            yield (
+                self._kept.tasks, self._kept.share, labels, truth, *audit.cells, len(audit.held),
+                *naive.cells[1:],
+            )  # fmt: skip
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.audit", description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--share", type=float, default=0.35, help="share of audit tasks")
     parser.add_argument("--json", type=Path, default=Path("bench-audit.json"))
     arguments = parser.parse_args()
     report, began, pool = Report(console()), time.monotonic(), everything()
-    tallies = {(labels, basis): Tally() for labels in READ_AT for basis in ("audit", "chosen")}
-    truths: dict[int, list[float]] = {labels: [] for labels in READ_AT}
-    with threadpool_limits(1):
-        for seed in range(arguments.runs):
-            project = Project(pool, seed, arguments.share)
-            for labels in project.run():
-                if labels in READ_AT:
-                    fit = project.fit()
-                    truths[labels].append(truth := project.accuracy(fit))
-                    honest = loop.estimate_audit(project.pool, model=fit.model).figures
-                    for found in filter(None, (honest, fit.chosen)):
-                        tally = tallies[labels, found.basis]
-                        tally.add(found.low, found.value, found.high, truth, found.n)
-                if labels == READ_AT[-1]:
-                    break
     table = Table(
         f"How often a 95 % interval holds the true accuracy; {arguments.runs} runs",
-        ("labels", "true", "audit tasks", "audit holds", "audit off by", "estimates",
-         "naive holds", "naive off by"),
-        ("naive: out-of-fold over all labels; estimates: runs with 30 audit labels by then",),
+        ("pool", "audit share", "labels", "true", "audit tasks", "audit off by", "audit holds",
+         "estimates", "naive off by", "naive holds"),
+        ("naive: out-of-fold over all labels; estimates: runs with 30 audit labels by then",
+         "holds: share of runs, with its own 95 % interval (Wilson)"),
     )  # fmt: skip
-    for labels in READ_AT:
-        audit, naive = (tallies[labels, basis] for basis in ("audit", "chosen"))
-        held, off, tasks = audit.cells
-        true = float(np.mean(truths[labels]).round(3))
-        table.row(labels, true, tasks, held, off, len(audit.held), *naive.cells[:2])
+    with threadpool_limits(1):
+        for kept in PROJECTS:
+            course = Course(kept)
+            for seed in range(arguments.runs):
+                course.run(pool, seed)
+                if not (seed + 1) % SHOWN_EVERY:
+                    minutes = (time.monotonic() - began) / 60
+                    report.console.print(f"{seed + 1} runs in {minutes:.0f} min", style="dim")
+                    report.console.print(*course.rows(), sep="\n", style="dim")
+            for row in course.rows():
+                table.row(*row)
     report.add("audit", table)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)

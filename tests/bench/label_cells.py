@@ -50,7 +50,7 @@ class Arm:
     name: str
     make: Callable[[], Strategy]
     audit_share: float = 0.0
-    library: str = ""
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def arms() -> dict[str, Arm]:
     if "auto" in own:
         found.append(Arm(AUDITED, lambda: "auto", AUDIT))
     found.append(Arm(RANDOM, lambda: at_random))
-    for name, (library, make) in label_peers.PEERS.items():
-        found.append(Arm(name, make, library=library))
+    for name, (package, make) in label_peers.PEERS.items():
+        found.append(Arm(name, make, package=package))
     return {arm.name: arm for arm in found}
 
 
@@ -85,10 +85,10 @@ def setup_of(data: LabelSet, n_classes: int, audit_share: float = 0.0) -> Setup:
 def path_of(data: LabelSet, variant: str, arm: str, seed: int) -> Path:
     """Return where a cell is kept: elsewhere once anything that decides it has changed."""
     known = arms().get(arm)
-    library = known.library if known else ""
+    package = known.package if known else ""
     about = (
-        _core(), label_sets.sources(), data.version, _release(library), ROUNDS, FEW, MANY, AUDIT,
-        digest_of([Path(str(label_peers.__file__))]) if library else "",
+        _core(), label_sets.sources(), data.version, _release(package), ROUNDS, FEW, MANY, AUDIT,
+        digest_of([Path(str(label_peers.__file__))]) if package else "",
     )  # fmt: skip
     digest = hashlib.sha256(repr(about).encode()).hexdigest()[:12]
     return CACHE / "labels" / f"{_stem(data, variant, arm, seed)}-{digest}.json"
@@ -115,10 +115,10 @@ def _core() -> str:
 
 
 @cache
-def _release(library: str) -> str:
-    if not library:
+def _release(package: str) -> str:
+    if not package:
         return ""
-    [name, *_] = importlib.metadata.packages_distributions()[library]
+    [name, *_] = importlib.metadata.packages_distributions()[package]
     return f"{name} {importlib.metadata.version(name)}"
 
 

@@ -2,7 +2,8 @@
 
 Each is used as its documentation shows, with its defaults. Strategies that measure distances get
 the rows that our own see; of sparse ones their 50 main directions, since the libraries take dense
-arrays only. Whatever needs a model starts at random, from the same first batch as `random` does.
+arrays only. Whatever needs a model starts at random, from the same first batch as `random` does;
+one of them starts with the own spread of its library, as ours start with ours.
 """
 
 from __future__ import annotations
@@ -70,16 +71,34 @@ class Question:
 
 
 class Peer:
-    """A library's strategy as an `Asker`; `cold` is one that needs no model."""
+    """A library's strategy as an `Asker`.
 
-    def __init__(self, name: str, query: Query, *, cold: bool = False, dense: bool = True) -> None:
+    Parameters
+    ----------
+    cold : bool
+        It needs no model.
+    dense : bool
+        It looks at features.
+    start : Asker
+        What asks while there is no model, if it needs one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        query: Query,
+        *,
+        cold: bool = False,
+        dense: bool = True,
+        start: Asker = at_random,
+    ) -> None:
         self.name = name
-        self._query, self._cold, self._dense = query, cold, dense
+        self._query, self._cold, self._dense, self._start = query, cold, dense, start
         self._Z: Floats | None = None
 
     def __call__(self, pool: Pool, model: Model | None, k: int, rng: np.random.Generator) -> Ints:
         if model is None and not self._cold:
-            return at_random(pool, model, k, rng)
+            return self._start(pool, model, k, rng)
         if self._Z is None:
             self._Z = embedding(pool) if self._dense else np.zeros((len(pool.ids), 1))
         with warnings.catch_warnings():
@@ -120,7 +139,7 @@ def _known(question: Question, proba: Floats) -> Any:
     return found
 
 
-def _activeml(name: str, **options: Any) -> Callable[[Question], Any]:
+def activeml(name: str, **options: Any) -> Callable[[Question], Any]:
     """Return a strategy that no classifier is needed for."""
 
     def query(question: Question) -> Any:
@@ -131,7 +150,7 @@ def _activeml(name: str, **options: Any) -> Callable[[Question], Any]:
     return query
 
 
-def _activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
+def activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
     """Return a strategy that asks a classifier."""
 
     def query(question: Question) -> Any:
@@ -145,7 +164,7 @@ def _activeml_with(name: str, **options: Any) -> Callable[[Question], Any]:
     return query
 
 
-def _activeml_committee(question: Question) -> Any:
+def activeml_committee(question: Question) -> Any:
     cls = importlib.import_module("skactiveml.pool").QueryByCommittee
     strategy = cls(missing_label=MISSING, random_state=question.seed)
     ensemble = [_known(question, proba) for proba in question.committee()]
@@ -178,32 +197,43 @@ def _small_text(question: Question) -> Any:
     return np.asarray(places)
 
 
+def _activeml_margin(name: str, start: Asker = at_random) -> Asker:
+    query = activeml_with("UncertaintySampling", method="margin_sampling")
+    return Peer(name, query, dense=False, start=start)
+
+
+def _activeml_typiclust() -> Asker:
+    return Peer("scikit-activeml typiclust", activeml("TypiClust"), cold=True)
+
+
 PEERS: Mapping[str, tuple[str, Callable[[], Asker]]] = {
     "scikit-activeml margin": (
         "skactiveml",
-        lambda: Peer(
-            "scikit-activeml margin",
-            _activeml_with("UncertaintySampling", method="margin_sampling"),
-            dense=False,
+        lambda: _activeml_margin("scikit-activeml margin"),
+    ),
+    "scikit-activeml typiclust, then margin": (
+        "skactiveml",
+        lambda: _activeml_margin(
+            "scikit-activeml typiclust, then margin", start=_activeml_typiclust()
         ),
     ),
     "scikit-activeml badge": (
         "skactiveml",
         lambda: Peer(
-            "scikit-activeml badge", _activeml_with("Badge", clf_embedding_flag_name="with_rows")
+            "scikit-activeml badge", activeml_with("Badge", clf_embedding_flag_name="with_rows")
         ),
     ),
     "scikit-activeml typiclust": (
         "skactiveml",
-        lambda: Peer("scikit-activeml typiclust", _activeml("TypiClust"), cold=True),
+        _activeml_typiclust,
     ),
     "scikit-activeml probcover": (
         "skactiveml",
-        lambda: Peer("scikit-activeml probcover", _activeml("ProbCover"), cold=True),
+        lambda: Peer("scikit-activeml probcover", activeml("ProbCover"), cold=True),
     ),
     "scikit-activeml committee": (
         "skactiveml",
-        lambda: Peer("scikit-activeml committee", _activeml_committee, dense=False),
+        lambda: Peer("scikit-activeml committee", activeml_committee, dense=False),
     ),
     "modAL ranked batch": ("modAL", lambda: Peer("modAL ranked batch", _modal_ranked)),
     "small-text breaking ties": (
@@ -216,5 +246,5 @@ PEERS: Mapping[str, tuple[str, Callable[[], Asker]]] = {
 
 def missing(name: str) -> str:
     """Return the library that a peer needs and that is not installed, or nothing."""
-    library = PEERS[name][0]
-    return "" if importlib.util.find_spec(library) else library
+    package = PEERS[name][0]
+    return "" if importlib.util.find_spec(package) else package

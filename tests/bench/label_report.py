@@ -244,7 +244,7 @@ def needed(results: Results) -> Table:
     """Return one row a set: labels to 95 %, the median over seeds, and how many never got there."""
     names = [name for name in (*DRAWN, AUDITED) if name in results.names]
     best = results.best([name for name, arm in label_cells.arms().items()
-                         if arm.library and name in results.names])  # fmt: skip
+                         if arm.package and name in results.names])  # fmt: skip
     names += [best] if best else []
     table = Table(
         "Labels to 95 % of the quality with all labels, median over seeds",
@@ -279,7 +279,7 @@ def markdown(table: Table) -> str:
 
 def picture(results: Results, path: Path) -> None:
     """Draw the mean curves of ours, random and the best of the other libraries."""
-    peers = [name for name, arm in label_cells.arms().items() if arm.library]
+    peers = [name for name, arm in label_cells.arms().items() if arm.package]
     best = results.best([name for name in peers if name in results.names])
     names = [name for name in (*DRAWN, best) if name in results.names]
     panels = []

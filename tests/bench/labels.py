@@ -93,9 +93,9 @@ def chosen_arms(wanted: Sequence[str], report: Report) -> list[Arm]:
         raise SystemExit(f"no such arm: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     found = []
     for name, arm in known.items():
-        library = label_peers.missing(name) if arm.library else ""
-        if library and (not wanted or name in wanted):
-            report.console.print(f"{name} is left out: {HOW.format(library)}", style="yellow")
+        package = label_peers.missing(name) if arm.package else ""
+        if package and (not wanted or name in wanted):
+            report.console.print(f"{name} is left out: {HOW.format(package)}", style="yellow")
         elif not wanted or name in wanted or name == RANDOM:
             found.append(arm)
     return found
@@ -110,7 +110,7 @@ def found_since(
     plain = Results.read(sets, "plain", names, seeds, moment)
     if not plain.sets:
         raise SystemExit(f"no seed of any set has all of {', '.join(names)} since {since}")
-    robust = [*ROBUST, plain.best([name for name in names if arms()[name].library])]
+    robust = [*ROBUST, plain.best([name for name in names if arms()[name].package])]
     tried = [name for name in robust if name in names]
     changed = [Results.read(sets, each, tried, seeds, moment) for each in VARIANTS[1:]
                if each in variants]  # fmt: skip
@@ -146,7 +146,7 @@ def main() -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=report.console) as progress:
         plain = run.results("plain", [arm.name for arm in chosen], progress)
-        best = plain.best([arm.name for arm in chosen if arm.library])
+        best = plain.best([arm.name for arm in chosen if arm.package])
         robust = [name for name in (*ROBUST, best) if name in plain.names]
         changed = [
             run.results(variant, robust, progress)

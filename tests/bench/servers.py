@@ -59,7 +59,7 @@ def fit_version(folder: Path, texts: Labelled) -> None:
         classes=data.CLASSES,
     )
     assert not (pool.y == UNLABELED).any()
-    dataset = Dataset((pool,), plan.signature, "benchmark", annotators=1, tied=0, unusable=0)
+    dataset = Dataset((pool,), plan.signature, "benchmark", annotators=1, tied=0)
     ModelShelf(store, UID).fit(dataset, plan, 0, "margin")
 
 

@@ -1,9 +1,9 @@
 """``python -m tests.bench.stopping``: when the advice says "nearly" and "enough", and what is had.
 
-Each set is cut in two by a fixed seed: seven tenths are the pool that is labelled in our order,
-with a tenth of audit tasks as by default; three judge. A version is fitted each time that the
-labels grew by a twentieth. Beside the labels at which a verdict first comes stands the share of
-the quality that all labels of the pool bring.
+Each of the sets of ``tests.bench.labels`` is cut in two: seven tenths are the pool that is labelled
+as the loop asks by default, a tenth of it audit tasks; 600 tasks of the rest judge. A version is
+fitted each time that the labels grew by ten, or by a tenth. Beside the labels at which a verdict
+first comes stands the share of the quality that all labels of the pool bring.
 """
 
 from __future__ import annotations
@@ -11,30 +11,32 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 from threadpoolctl import threadpool_limits
 
 from active_learning import history, loop, stopping
+from active_learning.held_out import quality
 from active_learning.history import Sample, Snapshot
 from active_learning.outcomes import Fit
+from active_learning.registry import learner_of
+from active_learning.simulation import answered, part_of
 from active_learning.stopping import Advice, Stage
 from active_learning.types import Ints, Pool, Reason
 from ls_active import __version__
 from tests.bench.__main__ import console
-from tests.bench.data import Split, score
-from tests.bench.data_sets import DataSet, digits, fashion, news, table, tweets
-from tests.bench.pools import labelled_pool, with_labels
+from tests.bench.label_sets import REPORTED, TEST, LabelSet, truth_of
 from tests.bench.report import Report, Table
 
-FIRST = 20
-GROWTH = 0.05
-SHARE = 0.1
+LEAST, GROWTH = 10, 0.1
+"""Labels between two versions: so many, and such a share of all so far."""
+
+AUDIT = 0.1
+POOL = 0.7
 MOST = 1_500
-PICTURES = 1_500
 SAID = (Stage.NEARLY, Stage.ENOUGH)
 
 
@@ -49,54 +51,40 @@ class Step(NamedTuple):
 class Course:
     """A set that is labelled in our order."""
 
-    def __init__(self, data: DataSet) -> None:
-        split = Split(data)
-        everything, _ = labelled_pool(data)
-        self.kind, self._data = data.kind, data
-        self._aside, self._aside_rows = everything, split.test
-        rows = split.train
-        self._full = replace(
-            everything,
-            ids=everything.ids[rows],
-            X=everything.X[rows],
-            y=everything.y[rows],
-            serving=everything.serving[rows],
-            resolved=everything.resolved[rows],
-            u=everything.u[rows],
+    def __init__(self, data: LabelSet) -> None:
+        whole, self._macro = truth_of(data), data.macro
+        learn, test = train_test_split(
+            np.arange(len(whole.ids)), train_size=POOL, stratify=whole.y, random_state=0
         )
-        self.size = len(rows)
+        self._full, self._judged = part_of(whole, np.sort(learn)), part_of(whole, test[:TEST])
+        self.size = len(learn)
 
     def full(self) -> float:
         """Return the quality that all labels bring."""
-        return self.quality(loop.fit(self._full))
-
-    def quality(self, fit: Fit) -> float:
-        """Return the quality of a version on what was kept aside."""
-        rows = self._aside_rows
-        verdicts = loop.opine(fit.model, self._aside, rows).verdicts(np.arange(len(rows)))
-        truth = [self._data.answers[row] for row in rows]
-        return score(self.kind, [verdict.answer for verdict in verdicts], truth)
+        everything = answered(self._full, np.arange(self.size))
+        return self._quality(everything, loop.fit(everything))
 
     def steps(self) -> Iterator[Step]:
         """Label, fit and ask for advice, until all is labelled."""
-        known = np.random.default_rng(0).permutation(self.size)[:FIRST].astype(np.int64)
-        asked_as_audit: set[int] = set()
-        fit, past = None, _Past([], [])
-        while True:
-            pool = with_labels(self._full, known)
-            fit = loop.fit(pool, previous=fit.model if fit else None)
-            advice = past.add(pool, fit)
-            yield Step(len(known), advice, self.quality(fit))
-            more = min(max(5, round(GROWTH * len(known))), self.size - len(known))
-            if not more:
-                return
+        known: Ints = np.array([], dtype=np.int64)
+        audited, fit, past = 0, None, _Past([], [])
+        while len(known) < self.size:
+            pool = answered(self._full, known)
             queue = loop.rank(
-                [pool], [fit.model], strategy="margin", k=more, epsilon=SHARE, seed=0,
-                n_resolved=len(known) - FIRST, audit_resolved=len(asked_as_audit),
+                [pool], [fit.model if fit else None], strategy="auto",
+                k=max(LEAST, round(GROWTH * len(known))), epsilon=AUDIT, seed=0,
+                n_resolved=len(known), audit_resolved=audited,
             )  # fmt: skip
-            reasons = zip(queue.rows.tolist(), queue.reasons, strict=True)
-            asked_as_audit |= {row for row, reason in reasons if reason is Reason.AUDIT}
+            audited += sum(reason is Reason.AUDIT for reason in queue.reasons)
             known = np.concatenate([known, queue.rows])
+            pool = answered(self._full, known)
+            if learner_of(pool.kind).lacks(pool):
+                continue
+            fit = loop.fit(pool, previous=fit.model if fit else None)
+            yield Step(len(known), past.add(pool, fit), self._quality(pool, fit))
+
+    def _quality(self, pool: Pool, fit: Fit) -> float:
+        return quality(fit.model, pool, self._judged, macro=self._macro)
 
 
 class _Past(NamedTuple):
@@ -117,12 +105,6 @@ class _Past(NamedTuple):
         return stopping.advice(self.snapshots)
 
 
-def pictures() -> DataSet:
-    """A part of Fashion-MNIST."""
-    data = fashion()
-    return replace(data, values=data.values[:PICTURES], answers=data.answers[:PICTURES])
-
-
 def first_said(steps: Iterable[Step]) -> tuple[dict[Stage, Step], Step]:
     """Return where "nearly" and "enough" first come, if they do, and the last step taken."""
     said: dict[Stage, Step] = {}
@@ -137,7 +119,7 @@ def first_said(steps: Iterable[Step]) -> tuple[dict[Stage, Step], Step]:
     return said, step
 
 
-def measure(data: DataSet, report: Table) -> str:
+def measure(data: LabelSet, report: Table) -> str:
     """Add the row of one set; return the last sentence."""
     course = Course(data)
     full = course.full()
@@ -145,24 +127,38 @@ def measure(data: DataSet, report: Table) -> str:
     cells: list[float | None] = []
     for found in map(said.get, SAID):
         cells += [found.labels, round(found.quality / full, 3)] if found else [None, None]
-    report.row(data.name, course.size, round(full, 3), *cells, last.labels)
+    had = round(last.quality / full, 3)
+    report.row(data.name, course.size, round(full, 3), *cells, last.labels, had)
     return f"{data.name}, {last.labels} labels: {last.advice.sentence}"
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stopping", description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=[data.name for data in REPORTED])
     parser.add_argument("--json", type=Path, default=Path("bench-stopping.json"))
     arguments = parser.parse_args()
     report, began = Report(console()), time.monotonic()
     found = Table(
         "When the advice comes, and the share of full-data quality had by then",
-        ("data", "pool", "full", "nearly at", "share", "enough at", "share ", "labelled"),
-        ("full: accuracy, of tweets R²; -: not said by then; one seed",),
+        (
+            "data",
+            "pool",
+            "full",
+            "nearly at",
+            "share",
+            "enough at",
+            "share ",
+            "labelled",
+            "share  ",
+        ),
+        ("full: accuracy, of reuters mean F1, with all labels of the pool; -: not said; one seed",),
     )
     with threadpool_limits(1):
-        for load in (news, tweets, digits, table("breast_cancer"), pictures):
-            report.console.print(f"[dim]{measure(load(), found)}[/dim]")
+        for data in REPORTED:
+            if arguments.sets is None or data.name in arguments.sets:
+                report.console.print(measure(data, found), style="dim")
+                report.console.print(*found.rows[-1], style="dim")
     report.add("stopping", found)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)

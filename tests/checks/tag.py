@@ -118,7 +118,6 @@ def check_example_is_learned(adapter: TagAdapter, example: Example) -> None:
 def check_read_gives_back_what_was_written(adapter: TagAdapter, example: Example) -> None:
     _, head = learn(adapter, example)
 
-    @settings(max_examples=50)
     @given(written(head, example))
     def read_write(said: tuple[Verdict, Layout | None]) -> None:
         verdict, layout = said
@@ -132,7 +131,6 @@ def check_read_gives_back_what_was_written(adapter: TagAdapter, example: Example
 def check_label_studio_takes_what_was_written(adapter: TagAdapter, example: Example) -> None:
     config, head = learn(adapter, example)
 
-    @settings(max_examples=25)
     @given(written(head, example))
     def validate(said: tuple[Verdict, Layout | None]) -> None:
         result = head.write(*said)
@@ -147,7 +145,6 @@ def check_label_studio_takes_what_was_written(adapter: TagAdapter, example: Exam
 def check_regions_are_as_the_mirror_keeps_them(adapter: TagAdapter, example: Example) -> None:
     _, head = learn(adapter, example)
 
-    @settings(max_examples=25)
     @given(written(head, example))
     def keep(said: tuple[Verdict, Layout | None]) -> None:
         for region in head.write(*said):
@@ -161,7 +158,6 @@ def check_regions_are_as_the_mirror_keeps_them(adapter: TagAdapter, example: Exa
 def check_others_answers_are_not_read(adapter: TagAdapter, example: Example) -> None:
     _, head = learn(adapter, example)
 
-    @settings(max_examples=25)
     @given(written(head, example), st.data())
     def read(said: tuple[Verdict, Layout | None], data: st.DataObject) -> None:
         own, layout = head.write(*said), said[1]
@@ -195,7 +191,6 @@ def check_labels_that_left_the_config_are_not_read(adapter: TagAdapter, example:
     if head.kind is Kind.NUMBER:
         return
 
-    @settings(max_examples=25)
     @given(written(head, example))
     def read(said: tuple[Verdict, Layout | None]) -> None:
         result, layout = head.write(*said), said[1]
@@ -215,7 +210,6 @@ def check_labels_that_left_the_config_are_not_read(adapter: TagAdapter, example:
 def check_anything_can_be_read(adapter: TagAdapter, example: Example) -> None:
     _, head = learn(adapter, example)
 
-    @settings(max_examples=50)
     @given(written(head, example), JSON)
     def read(said: tuple[Verdict, Layout | None], value: Any) -> None:
         result, layout = head.write(*said), said[1]

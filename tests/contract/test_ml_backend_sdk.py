@@ -17,7 +17,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ls_active import ml_backend
+from ls_active import label_config, ml_backend
 from ls_active.errors import BadLabelConfig
 from ls_active.schemas import PredictReply, PredictRequest
 from ls_active.secret import SECRET_HEADER
@@ -163,6 +163,48 @@ def test_mounted_it_asks_who_it_is(parts: Parts, app: Flask) -> None:
     secret = {SECRET_HEADER: f"secret-of-{UID}"}
     assert client.post("/webhook", json=EVENT, headers=secret).status_code == 200
     assert client.post("/webhook", json=EVENT, headers={SECRET_HEADER: "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("project", [UID, "../outside", None])
+@pytest.mark.parametrize("path", ["/train", "/versions", "/is_training", "/metrics"])
+def test_mounted_no_other_route_of_theirs_is_left(
+    client: FlaskClient, tmp_path: Path, path: str, project: str | None
+) -> None:
+    """Its /train writes what it is sent into a folder that the sender names."""
+    before = sorted(tmp_path.rglob("*"))
+    body = {"project": project, "label_config": CONFIG, "annotations": [{"id": "written"}]}
+    ask = client.get if path in ("/is_training", "/metrics") else client.post
+
+    response = ask(path, json=body)
+
+    assert response.status_code == 404
+    assert set(response.get_json()) == {"error", "detail"}
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+BOMBS = (
+    '<!DOCTYPE a [<!ENTITY x "xx"><!ENTITY y "&x;&x;">]><View><Header value="&y;"/></View>',
+    '<!DOCTYPE a SYSTEM "file:///etc/passwd"><View/>',
+    '<!DOCTYPE a [<!ENTITY f SYSTEM "file:///etc/passwd">]><View>&f;</View>',
+)
+
+
+@pytest.mark.parametrize("mounted", [True, False], ids=["mounted", "as it is"])
+@pytest.mark.parametrize("xml", BOMBS)
+@pytest.mark.parametrize("path", ["/setup", "/predict", "/train", "/webhook"])
+def test_no_route_hands_a_dtd_to_a_parser(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, path: str, xml: str, mounted: bool
+) -> None:
+    for module, name in (
+        (label_studio_ml.model, "parse_config"), (label_config, "LabelInterface"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("it was parsed"))
+    # The model of an earlier request would do, and no config be looked at.
+    monkeypatch.setattr(label_studio_ml.model.LabelStudioMLManager, "_current_model", {})
+    client = (ml_backend.mount(app) if mounted else app).test_client()
+    project = {**EVENT["project"], "label_config": xml}
+    body = SETUP | PREDICT | {"schema": xml, "label_config": xml, "annotations": [{}]}
+    client.post(path, json=EVENT | {"project": project} if path == "/webhook" else body)
 
 
 def test_a_dtd_does_not_reach_the_parser_of_the_sdk(parts: Parts) -> None:

@@ -17,7 +17,6 @@ from ls_active.service import Service
 from ls_active.store import Store
 from ls_active.web.app import create_app
 from tests.http_fakes import FakeDesk, FakeService, make_settings, serve
-from tests.redis_fixture import fresh_valkey
 
 RECORDED = Path(__file__).parents[1] / "recorded"
 UIDS = ["1.1795351743", "2.1795351810"]
@@ -48,22 +47,19 @@ def replay(client: httpx.Client, name: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def client(valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Our app with nothing replaced, but that both recorded projects are connected."""
-    folder = tmp_path_factory.mktemp("data")
-    with fresh_valkey() as redis_url:
-        settings = make_settings(
-            folder,
-            redis_url=redis_url,
-            label_studio_url="http://localhost:18080",
-            label_studio_api_key="key",
-        )
-        for uid in UIDS:
-            Connection(uid).save(Store(settings.data_dir))
-        with serve(
-            create_app(settings, service=Service(settings), jobs=JobDesk(settings))
-        ) as client:
-            yield client
+    settings = make_settings(
+        tmp_path_factory.mktemp("data"),
+        redis_url=valkey,
+        label_studio_url="http://localhost:18080",
+        label_studio_api_key="key",
+    )
+    for uid in UIDS:
+        Connection(uid).save(Store(settings.data_dir))
+    app = create_app(settings, service=Service(settings), jobs=JobDesk(settings))
+    with serve(app) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -64,18 +64,20 @@ class TestNeighbours:
         assert there.status.strategy == "entropy"
 
     def test_another_label_studio_with_the_same_ids_is_not_taken_for_ours(
-        self, make_case, tmp_path
+        self, make_case, neighbour
     ):
         """The same id here and there, made at another time: theirs is refused, ours untouched."""
-        ours = make_case(texts=40)
-        ours.connect(min_labels=1000)
-        queue = ours.project.model_version
-        with label_studio(tmp_path) as fresh, _owner(fresh) as client:
+        with _owner(neighbour) as client:
+            ours = make_case(texts=40)
             theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
             while theirs.id < ours.id:
                 theirs = Case.create(client, ours.stack, "stranger", [("text", "tech")])
-            assert (theirs.id, theirs.uid) != (ours.id, ours.uid)
+            while ours.id < theirs.id:
+                ours = make_case(texts=40)
             assert theirs.id == ours.id
+            assert theirs.uid != ours.uid
+            ours.connect(min_labels=1000)
+            queue = ours.project.model_version
             client.connect_ml_backend(theirs.id, ours.stack.url, "stranger")
             status = theirs.wait_for(lambda status: status.state == "refused")
             assert ours.uid in status.detail

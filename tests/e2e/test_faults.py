@@ -19,7 +19,7 @@ WHOLE_AGAIN = 60.0
 
 @pytest.fixture(scope="module")
 def key(studio: Studio) -> str:
-    """Return a personal access token; all other tests go with a legacy token."""
+    """Return a personal access token, which carries all of these; other tests have a legacy one."""
     return personal_access_token(studio)
 
 
@@ -29,14 +29,7 @@ def stack(studio: Studio, key: str, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("fragile")
     with serve(folder, studio.url, key, {"PREDICT_PROCESSES": "1"}) as running:
         yield running
-
-
-def test_a_personal_access_token_carries_the_loop(make_case, stack, key):
-    case = make_case(texts=40)
-    case.connect(min_interval=0, busy_share=1)
-    case.label_both_ways(4)
-    case.wait_learned()
-    assert key not in stack.log.read_text()
+        assert key not in running.log.read_text()
 
 
 class TestNobodyHearsTheWebhook:
@@ -90,9 +83,9 @@ class TestNobodyHearsTheWebhook:
 
 
 class TestProcessesDie:
-    @pytest.fixture
-    def case(self, make_case):
-        case = make_case(texts=60)
+    @pytest.fixture(scope="class")
+    def case(self, make_shared_case, stack):
+        case = make_shared_case(stack, texts=60)
         case.connect(min_interval=0, busy_share=1)
         case.label_both_ways(2)
         case.wait_learned()

@@ -37,7 +37,6 @@ from tests.harness.label_studio import (
     allow_legacy_tokens,
     data_manager_action,
     installation,
-    label_studio,
     personal_access_token,
 )
 
@@ -49,9 +48,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    with label_studio(tmp_path_factory.mktemp("studio")) as running:
-        yield running
+def studio(neighbour: Studio) -> Studio:
+    return neighbour
 
 
 @pytest.fixture(scope="module")
@@ -240,11 +238,8 @@ class TestReading:
         assert made["result"] == annotator.result("sports")
         assert changed[tasks[8]][0]["was_cancelled"] is True
 
-    def test_a_server_that_caps_pages_is_read_to_the_end(self, tmp_path):
-        with (
-            label_studio(tmp_path, env={"TASK_API_PAGE_SIZE_MAX": "8"}) as capped,
-            LabelStudioClient(capped.url, capped.api_key) as client,
-        ):
+    def test_a_server_that_caps_pages_is_read_to_the_end(self, strict):
+        with LabelStudioClient(strict.url, strict.api_key) as client:
             project = client.create_project("capped", LABEL_CONFIG)
             tasks = client.import_tasks(project.id, [{"data": {"text": str(n)}} for n in range(20)])
             pages = list(client.tasks(project.id))
@@ -383,12 +378,8 @@ class TestConnections:
         assert caught.value.http_status == 400
         assert client.ml_backends(project.id) == []
 
-    def test_a_blocked_address_says_which_flags_to_set(self, tmp_path):
-        blocking = {"SSRF_PROTECTION_ENABLED": "true", "ML_BLOCK_LOCAL_IP": "true"}
-        with (
-            label_studio(tmp_path, env=blocking) as strict,
-            LabelStudioClient(strict.url, strict.api_key) as client,
-        ):
+    def test_a_blocked_address_says_which_flags_to_set(self, strict):
+        with LabelStudioClient(strict.url, strict.api_key) as client:
             project = client.create_project("blocked", LABEL_CONFIG)
             with pytest.raises(LabelStudioRejected, match="SSRF_PROTECTION_ENABLED=false"):
                 client.connect_ml_backend(project.id, "http://127.0.0.1:9", "local")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from ls_active.label_studio.client import LabelStudioClient
-from tests.harness.data import LABEL_CONFIG
 from tests.harness.label_studio import label_studio
 
 pytestmark = pytest.mark.e2e
@@ -22,22 +21,18 @@ ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys
 from pathlib import Path
+from ls_active.label_studio.client import LabelStudioClient
+from tests.harness.data import LABEL_CONFIG
 from tests.harness.label_studio import label_studio
 with label_studio(Path(sys.argv[1])) as studio:
-    print(studio._process.pid, flush=True)
+    with LabelStudioClient(studio.url, studio.api_key) as client:
+        print(studio._process.pid, client.create_project("kept", LABEL_CONFIG).uid, flush=True)
     sys.stdin.read()
 """
 
 
-def test_a_second_start_finds_what_the_first_made(tmp_path):
-    with label_studio(tmp_path) as studio, LabelStudioClient(studio.url, studio.api_key) as client:
-        made = client.create_project("kept", LABEL_CONFIG)
-    with label_studio(tmp_path) as again, LabelStudioClient(again.url, again.api_key) as client:
-        assert client.project(made.id).uid == made.uid
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no parent-death signal")
-def test_it_dies_with_a_parent_that_is_killed(tmp_path):
+def test_it_dies_with_a_parent_that_is_killed_and_goes_on_from_there(tmp_path):
     path = os.pathsep.join(map(str, (ROOT / "backend", ROOT / "model", ROOT)))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],
@@ -47,16 +42,18 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path):
         text=True,
     ) as parent:
         assert parent.stdout is not None
-        child = int(parent.stdout.readline())
+        child, uid = parent.stdout.readline().split()
         assert Path(f"/proc/{child}").exists()
         parent.send_signal(signal.SIGKILL)
     deadline = time.monotonic() + 10
     while _runs(child):
         assert time.monotonic() < deadline, "Label Studio outlived its parent"
         time.sleep(0.05)
+    with label_studio(tmp_path) as again, LabelStudioClient(again.url, again.api_key) as client:
+        assert [project.uid for project in client.projects()] == [uid]
 
 
-def _runs(pid: int) -> bool:
+def _runs(pid: str) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

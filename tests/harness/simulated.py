@@ -87,9 +87,7 @@ class SimulatedLabelStudio(SimulatedProject):
             task_number=len(self.rows),
             total_annotations_number=len(annotations) - skipped,
             skipped_annotations_number=skipped,
-            ground_truth_number=sum(item["ground_truth"] for item in annotations),
-            total_predictions_number=len(self.predictions),
-            **known,
+            **{name: known[name] for name in Project.__dataclass_fields__.keys() & known.keys()},
         )
 
     def update_project(self, project_id: int, **fields: Any) -> Project:

@@ -32,8 +32,6 @@ from an installed package."""
 MAX_FILE = 300
 MAX_FUNCTION = 60
 
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).name)
-
 
 @cache
 def tree_of(path: Path) -> ast.Module:
@@ -77,16 +75,14 @@ def reads_environment(path: Path) -> bool:
 # Size
 
 
-@every_file
-def test_files_are_short(path):
-    lines = len(path.read_text().splitlines())
-    assert lines <= MAX_FILE, f"{path.name} has {lines} lines: split it by noun"
+def test_files_are_short():
+    lines = {path.name: len(path.read_text().splitlines()) for path in FILES}
+    assert {name: n for name, n in lines.items() if n > MAX_FILE} == {}, "split by noun"
 
 
-@every_file
-def test_functions_are_short(path):
-    long = {node.name: length(node) for node in functions(path) if length(node) > MAX_FUNCTION}
-    assert not long
+def test_functions_are_short():
+    lengths = {(path.name, node.name): length(node) for path in FILES for node in functions(path)}
+    assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION} == {}
 
 
 def test_most_functions_are_very_short():
@@ -98,9 +94,8 @@ def test_most_functions_are_very_short():
 # Words
 
 
-@every_file
-def test_modules_say_what_they_are(path):
-    assert ast.get_docstring(tree_of(path)), f"{path.name} has no docstring"
+def test_modules_say_what_they_are():
+    assert [path.name for path in FILES if not ast.get_docstring(tree_of(path))] == []
 
 
 def test_nothing_is_left_to_do():
@@ -122,9 +117,9 @@ def test_label_studio_ml_is_imported_in_one_file():
     assert [path.name for path in FILES if "label_studio_ml" in imports(path)] == ["ml_backend.py"]
 
 
-@every_file
-def test_nothing_is_pickled(path):
-    assert not imports(path) & {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+def test_nothing_is_pickled():
+    picklers = {"pickle", "cloudpickle", "dill", "joblib", "shelve", "marshal"}
+    assert [path.name for path in FILES if imports(path) & picklers] == []
 
 
 def test_the_core_is_pure():

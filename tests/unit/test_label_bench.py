@@ -95,9 +95,24 @@ class TestPeers:
     def test_what_needs_a_model_starts_as_random_does(self, name):
         peer = self.made(name)
         pool, same = answered(whole(), np.arange(0)), [np.random.default_rng(3) for _ in range(2)]
-        if name.split()[-1] in {"typiclust", "probcover"}:
-            pytest.skip("needs no model")
+        if "typiclust" in name or "probcover" in name:
+            pytest.skip("needs no model to start")
         assert peer(pool, None, 5, same[0]).tolist() == at_random(pool, None, 5, same[1]).tolist()
+
+
+def test_a_library_may_start_with_its_own_spread():
+    if label_peers.missing("scikit-activeml margin"):
+        pytest.skip("scikit-activeml is not installed")
+    both, spread, doubt = (
+        label_peers.PEERS[f"scikit-activeml {name}"][1]()
+        for name in ("typiclust, then margin", "typiclust", "margin")
+    )
+    truth = whole()
+    for known, like in ((0, spread), (40, doubt)):
+        pool = answered(truth, np.arange(known))
+        model = loop.fit(pool).model if known else None
+        asked = [peer(pool, model, 5, np.random.default_rng(3)).tolist() for peer in (both, like)]
+        assert asked[0] == asked[1]
 
 
 def test_a_library_asks_what_its_margin_says():

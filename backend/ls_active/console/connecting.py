@@ -6,12 +6,10 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
-
 from ls_active import label_config, options
 from ls_active.console import show, terminal
 from ls_active.console.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
-from ls_active.console.waiting import NotDone, wait_for
+from ls_active.console.waiting import NotDone, answers, wait_for
 from ls_active.errors import (
     BackendError,
     BadLabelConfig,
@@ -137,24 +135,17 @@ def wait_for_queue(
 
 def _wait_for_api(own_url: str) -> None:
     """Wait for our API, which may have been started a moment ago."""
-    if _answers(own_url):
+    if answers(f"{own_url}/"):
         return
     ends = time.monotonic() + START_SECONDS
     with terminal.working(f"Waiting for our API at {own_url} …"):
-        while not _answers(own_url):
+        while not answers(f"{own_url}/"):
             if time.monotonic() > ends:
                 raise NotDone(
                     f"nothing answers at {own_url}: is `ls-active serve` running here, with the "
                     "same HOST and PORT? If it is elsewhere, say --url"
                 )
             time.sleep(0.2)
-
-
-def _answers(own_url: str) -> bool:
-    try:
-        return httpx.get(f"{own_url}/", timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def _connect(

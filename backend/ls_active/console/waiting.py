@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import httpx
+
 from ls_active.console.terminal import working
 from ls_active.errors import BackendError
 from ls_active.project import ProjectStatus, State
@@ -21,6 +23,14 @@ class NotDone(BackendError):
     """Raised when what was asked for did not happen."""
 
     code = "not_done"
+
+
+def answers(url: str) -> bool:
+    """Whether somebody answers there now, and all is well."""
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def wait_for(

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request
-from fastapi.openapi.utils import get_openapi
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from ls_active import __version__
 from ls_active.dashboard import actions
 from ls_active.dashboard.actions import Wish
 from ls_active.dashboard.doctor import Doctor
@@ -26,8 +24,18 @@ from ls_active.dashboard.views import (
     SuspectsView,
     VersionView,
 )
+from ls_active.schemas import Uid, refusals
 
+Version = Annotated[int, Query(ge=1)]
 Token = Annotated[str, Header(alias=TOKEN_HEADER, description="From GET /api/token.")]
+
+_REFUSED = {
+    400: "The action lacks something.",
+    403: "No password guards this address, or no page of ours asked for the action.",
+    404: "There is no such project, version or action.",
+    422: "A parameter or the body is not as described here.",
+    503: "Redis, the store or Label Studio does not answer: ask again.",
+}
 
 
 class ActionRequest(BaseModel):
@@ -59,35 +67,35 @@ class Api:
         """Say where all projects stand."""
         return await self._pages.read(self._books.projects)
 
-    async def project(self, uid: str) -> ProjectView:
+    async def project(self, uid: Uid) -> ProjectView:
         """Say where one project stands."""
         return await self._pages.read(self._books.project, uid)
 
-    async def charts(self, uid: str) -> list[Chart]:
+    async def charts(self, uid: Uid) -> list[Chart]:
         """Return the tables behind the charts of a project."""
         return await self._pages.read(self._books.charts, uid)
 
-    async def queue(self, uid: str) -> QueueView:
+    async def queue(self, uid: Uid) -> QueueView:
         """Return the head of the queue as published, without what its tasks show."""
         return await self._pages.read(partial(self._books.queue, show=False), uid)
 
-    async def suspects(self, uid: str) -> SuspectsView:
+    async def suspects(self, uid: Uid) -> SuspectsView:
         """Return the labels that are doubted, most doubtful first, without what tasks show."""
         return await self._pages.read(partial(self._books.suspects, show=False), uid)
 
-    async def versions(self, uid: str) -> Sequence[VersionView]:
+    async def versions(self, uid: Uid) -> Sequence[VersionView]:
         """Return the versions, newest first."""
         return await self._pages.read(self._books.versions, uid)
 
-    async def compare(self, uid: str, one: int, other: int) -> Chart:
+    async def compare(self, uid: Uid, one: Version, other: Version) -> Chart:
         """Put two versions side by side."""
         return await self._pages.read(self._books.compare, uid, one, other)
 
-    async def jobs(self, uid: str) -> JobsView:
+    async def jobs(self, uid: Uid) -> JobsView:
         """Return what runs, and the last fifty jobs that did something or failed."""
         return await self._pages.read(self._books.jobs, uid)
 
-    async def doctor(self, uid: str) -> list[FindingView]:
+    async def doctor(self, uid: Uid) -> list[FindingView]:
         """Return what the doctor finds; it takes some seconds."""
         view = await self._pages.read(self._books.project, uid)
         return await self._doctor.look(view.uid)
@@ -97,7 +105,7 @@ class Api:
         return {"token": self._pages.door.token()}
 
     async def act(
-        self, request: Request, uid: str, action: str, wish: ActionRequest, token: Token = ""
+        self, request: Request, uid: Uid, action: str, wish: ActionRequest, token: Token = ""
     ) -> ActionReply:
         """Press a button: retrain, resync, hold, release, promote or tab.
 
@@ -110,8 +118,8 @@ class Api:
 
 
 def api_routes(api: Api) -> APIRouter:
-    """Return the routes, with the document that describes them."""
-    routes = APIRouter(prefix="/api", tags=["dashboard"])
+    """Return the routes, with the document that describes all routes of the app."""
+    routes = APIRouter(prefix="/api", tags=["dashboard"], responses=refusals(_REFUSED))
     of = "/projects/{uid}"
     for path, handler in (
         ("/projects", api.projects),
@@ -126,12 +134,11 @@ def api_routes(api: Api) -> APIRouter:
         ("/token", api.token),
     ):
         routes.add_api_route(path, handler, methods=["GET"])
-    routes.add_api_route(f"{of}/actions/{{action}}", api.act, methods=["POST"])
+    confirm = refusals({409: "Annotators would notice: say `confirmed`."})
+    routes.add_api_route(f"{of}/actions/{{action}}", api.act, methods=["POST"], responses=confirm)
 
-    def document() -> dict[str, Any]:
-        return get_openapi(
-            title="label-studio-active-learning", version=__version__, routes=routes.routes
-        )
+    def document(request: Request) -> Any:
+        return request.app.openapi()
 
     routes.add_api_route("/openapi.json", document, methods=["GET"], include_in_schema=False)
     return routes

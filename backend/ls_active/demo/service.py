@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 import active_learning
 import ls_active
-from ls_active.console.waiting import NotDone
+from ls_active.console.waiting import NotDone, answers
 from ls_active.demo.studio import Studio
 from ls_active.demo.studio_install import tail
 from ls_active.engine import processes
@@ -55,7 +53,7 @@ class DemoService:
     def wait(self) -> None:
         """Return when the API answers."""
         ends = time.monotonic() + START_SECONDS
-        while not self._answers():
+        while not answers(f"{self.url}/"):
             self.check()
             if time.monotonic() > ends:
                 raise NotDone(f"ls-active serve does not answer, see {self.log}:\n{tail(self.log)}")
@@ -64,12 +62,6 @@ class DemoService:
     def stop(self) -> None:
         """Stop it and all it started."""
         processes.stop(self._process, STOP_SECONDS)
-
-    def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/", timeout=2, trust_env=False).is_success
-        except httpx.HTTPError:
-            return False
 
 
 @contextmanager

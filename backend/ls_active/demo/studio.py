@@ -17,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
-
+from ls_active.console.waiting import answers
 from ls_active.demo.studio_install import (
     CREDENTIALS,
     VERSION,
@@ -150,7 +149,7 @@ class Studio:
             # It takes the next port without more than a line in its log.
             if "is in use." in self.log.read_text(errors="replace"):
                 return False
-            if _is_healthy(self.url):
+            if answers(f"{self.url}/health"):
                 return True
             time.sleep(0.1)
         raise LabelStudioUnreachable(
@@ -202,10 +201,3 @@ def _free_port(port: int) -> int:
         except OSError as error:
             raise LabelStudioUnreachable(f"port {port} cannot be used: {error.strerror}") from error
         return int(probe.getsockname()[1])
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
-        return False

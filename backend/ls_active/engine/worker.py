@@ -291,8 +291,3 @@ def _is_recent(beat: Any) -> bool:
         return False
     last = datetime.fromisoformat(beat.decode() if isinstance(beat, bytes) else beat)
     return (now() - last).total_seconds() < _ALIVE_SECONDS
-
-
-def queue_depth(connection: redis.Redis) -> int:
-    """Return how many jobs wait for a worker."""
-    return make_queue(connection).count

@@ -28,12 +28,9 @@ class Project:
     overlap_cohort_percentage: int
     show_overlap_first: bool
     show_ground_truth_first: bool
-    show_collab_predictions: bool
     task_number: int
     total_annotations_number: int
     skipped_annotations_number: int
-    ground_truth_number: int
-    total_predictions_number: int
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Project:

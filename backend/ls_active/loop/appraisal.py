@@ -94,8 +94,9 @@ class Appraisal:
             "suspects": _suspects(dataset.pools, version, seed),
             **self._compared(version, audits),
         }
-        self._store.save_evaluation(self._uid, version.number, evaluation)
+        # In this order: a job killed between the two makes both again, and no point is lost.
         self._write_history(version, earlier, evaluation)
+        self._store.save_evaluation(self._uid, version.number, evaluation)
         return evaluation
 
     # History
@@ -105,7 +106,9 @@ class Appraisal:
         document = self._store.read(self._uid, "history")
         if document is None:
             return self._rebuilt(version)
-        return document["points"] if document["signature"] == version.manifest["signature"] else []
+        if document["signature"] != version.manifest["signature"]:
+            return []
+        return [point for point in document["points"] if point["version"] < version.number]
 
     def _rebuilt(self, version: ModelVersion) -> list[Mapping[str, Any]]:
         points: list[Mapping[str, Any]] = []

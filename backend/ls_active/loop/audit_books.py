@@ -15,7 +15,6 @@ from ls_active.sync.mirror import Mirror
 HELD_AFTER = 86_400.0
 """Seconds after which an audit task that nobody answers counts as skipped."""
 
-
 RECORDS_KEPT = 300
 """Publications whose records stay; twice as many, and the older ones are summed up and deleted."""
 
@@ -40,8 +39,9 @@ class AuditBooks:
     def read_records(self) -> Mapping[str, Any] | None:
         """Read the publications that are new here; return the last of all."""
         numbers = self._store.publications(self._uid)
-        self._read_sum()
-        seen = int(self._mirror.note("audits_seen") or 0)
+        if numbers and numbers[0] > self._seen() + 1:
+            self._read_sum()
+        seen = self._seen()
         last = None
         for number in [n for n in numbers if n > seen] or numbers[-1:]:
             record = self._store.publication(self._uid, number)
@@ -56,14 +56,14 @@ class AuditBooks:
         if len(numbers) <= 2 * RECORDS_KEPT:
             return
         placed = [[task, when] for task, when in self._mirror.audits().items()]
-        seen = int(self._mirror.note("audits_seen") or 0)
+        seen = self._seen()
         self._store.write(self._uid, DOCUMENT, {"seen": seen, "placed": placed})
         self._store.forget_publications(self._uid, min(numbers[-RECORDS_KEPT], seen))
 
     def _read_sum(self) -> None:
         """Take over what another machine, or this one before it lost its mirror, summed up."""
         known = self._store.read(self._uid, DOCUMENT)
-        if known is None or known["seen"] <= int(self._mirror.note("audits_seen") or 0):
+        if known is None or known["seen"] <= self._seen():
             return
         with self._mirror.transaction():
             self._mirror.drop_audits(self._asked())
@@ -79,6 +79,10 @@ class AuditBooks:
         """Return the audit tasks that were asked more than a day ago."""
         before = time.time() - HELD_AFTER
         return [task for task, placed_at in self._mirror.audits().items() if placed_at < before]
+
+    def _seen(self) -> int:
+        """Return the number of the last publication that was read."""
+        return int(self._mirror.note("audits_seen") or 0)
 
     def _asked(self) -> list[int]:
         return list(self._mirror.audits())

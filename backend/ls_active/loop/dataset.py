@@ -45,8 +45,6 @@ class Dataset:
         People who labelled.
     tied : int
         Tasks whose annotators disagree without a majority: not learned from.
-    unusable : int
-        Labelled tasks without a label of today's config: empty, or of another one.
     dated : tuple of str
         When each task with a label was last annotated, as Label Studio writes times; ascending.
     """
@@ -56,7 +54,6 @@ class Dataset:
     digest: str
     annotators: int
     tied: int
-    unusable: int
     dated: tuple[str, ...] = ()
 
     @property
@@ -137,7 +134,6 @@ def load(  # noqa: PLR0913 - what is learned, from what, and three facts of the 
         _pool(whole, head, inputs, said, mirror)
         for head, said in zip(plan.heads, answers.of_head, strict=True)
     )
-    labeled = np.unique(np.concatenate([pool.labeled for pool in pools]))
     return Dataset(
         pools=pools,
         signature=plan.signature,
@@ -145,7 +141,6 @@ def load(  # noqa: PLR0913 - what is learned, from what, and three facts of the 
         annotators=len(answers.annotators),
         dated=tuple(sorted(answers.dated.values())),
         tied=len(answers.tied),
-        unusable=int(np.count_nonzero(np.delete(table.is_labeled, labeled))),
     )
 
 

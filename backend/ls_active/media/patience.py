@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import TypeVar
 
 from ls_active.media.errors import MediaError, MediaProblem
+
+T = TypeVar("T", int, float)
 
 FAILURES = 3
 """In a row; fewer may be bad luck."""
 
 REST_SECONDS = 60.0
+
+HOSTS = 1000
+"""Hosts remembered: tasks may name any number of them."""
 
 _SILENT = frozenset({MediaProblem.UNREACHABLE, MediaProblem.TOO_SLOW})
 
@@ -39,7 +45,16 @@ class Patience:
             if error is None or error.problem not in _SILENT:
                 self._failures.pop(host, None)
                 return
-            self._failures[host] = self._failures.get(host, 0) + 1
-            if self._failures[host] >= FAILURES:
-                del self._failures[host]
-                self._until[host] = time.monotonic() + REST_SECONDS
+            failures = self._failures.pop(host, 0) + 1
+            if failures < FAILURES:
+                _remember(self._failures, host, failures)
+            else:
+                _remember(self._until, host, time.monotonic() + REST_SECONDS)
+
+
+def _remember(known: dict[str, T], host: str, value: T) -> None:
+    """Put a host last, and forget the one that was put first of too many."""
+    known.pop(host, None)
+    known[host] = value
+    if len(known) > HOSTS:
+        del known[next(iter(known))]

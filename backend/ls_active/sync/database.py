@@ -19,7 +19,7 @@ LEFT_OVER, LEFT_OVER_LEAST = 3, 100_000
 """Rows of features kept for each that is in use, and in any case: they are only ever appended, so
 every edit of a task leaves one behind. Beyond, the mirror is made anew."""
 
-FORMAT = 3
+FORMAT = 4
 """Raised when a table changes its meaning; a mirror of another format is rebuilt."""
 
 _TABLES = """
@@ -35,6 +35,7 @@ CREATE TABLE annotations (
     skipped INTEGER NOT NULL, ground_truth INTEGER NOT NULL,
     created_at TEXT NOT NULL, updated_at TEXT NOT NULL, lead_time REAL);
 CREATE INDEX annotations_of_task ON annotations (task);
+CREATE INDEX annotations_by_time ON annotations (created_at);
 CREATE TABLE audits (task INTEGER PRIMARY KEY, placed_at REAL NOT NULL);
 CREATE TABLE units (
     task INTEGER NOT NULL, input INTEGER NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL,
@@ -114,6 +115,8 @@ def _left_over(database: sqlite3.Connection) -> bool:
         "SELECT COALESCE(SUM(count), 0) FROM units WHERE input = ?"
     )
     for place, rows in enumerate(written):
+        if rows <= LEFT_OVER_LEAST:
+            continue  # Spares the count, which reads a whole table.
         tasks, units = (row[0] for row in database.execute(query, (place - 1,)))
         used = units if place else tasks
         if rows > LEFT_OVER * used + LEFT_OVER_LEAST:

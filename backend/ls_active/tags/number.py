@@ -56,8 +56,9 @@ def _allowed(control: ControlTag, number: float) -> float | int:
     """Return the nearest number that the control lets an annotator enter."""
     low, high = _number(control.attribute("min")), _number(control.attribute("max"))
     step = _number(control.attribute("step"))
-    if step:
-        base = low or 0.0
+    base = low or 0.0
+    # A step that is next to nothing allows every number.
+    if step and math.isfinite((number - base) / step):
         number = base + step * round((number - base) / step)
         if high is not None and number > high:
             number = base + step * math.floor((high - base) / step)

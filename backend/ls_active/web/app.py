@@ -29,6 +29,16 @@ from ls_active.settings import Settings
 from ls_active.web.asgi import ERROR_HANDLERS, BasePath, Measured, own_url, read_body
 from ls_active.web.auth import Guard
 from ls_active.web.desk import Desk, Predictions, react
+from ls_active.web.document import (
+    ALIVE,
+    METRICS,
+    NO_PASSWORD,
+    PREDICT,
+    SETUP,
+    VERSIONS,
+    WEBHOOK,
+    DocumentedApp,
+)
 from ls_active.web.metrics import Metrics
 from ls_active.web.predict_pool import InlinePool, PredictPool
 
@@ -170,7 +180,9 @@ def create_app(
         yield
         await anyio.to_thread.run_sync(pool.close)
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None, redirect_slashes=False)
+    app = DocumentedApp(
+        closed=api.guard.closed, lifespan=lifespan, openapi_url=None, redirect_slashes=False
+    )
     app.include_router(_routes(api, dashboard_routes(settings, desk)))
     for error, handler in ERROR_HANDLERS.items():
         app.add_exception_handler(error, handler)
@@ -183,16 +195,19 @@ def _routes(api: Api, page: APIRouter) -> APIRouter:
     def guard(request: Request) -> None:
         api.guard.check(request.headers)
 
-    guarded = APIRouter(dependencies=[Depends(guard)])
+    guarded = APIRouter(dependencies=[Depends(guard)], responses=NO_PASSWORD)
     guarded.add_api_route("/health", api.health, methods=["GET"])
-    guarded.add_api_route("/setup", api.setup, methods=["POST"])
-    guarded.add_api_route("/predict", api.predict, methods=["POST"])
-    guarded.add_api_route("/versions", api.versions, methods=["GET"])
-    guarded.add_api_route("/metrics", api.figures, methods=["GET"])
+    guarded.add_api_route("/setup", api.setup, methods=["POST"], **SETUP)
+    guarded.add_api_route("/predict", api.predict, methods=["POST"], **PREDICT)
+    guarded.add_api_route("/versions", api.versions, methods=["GET"], **VERSIONS)
+    guarded.add_api_route("/metrics", api.figures, methods=["GET"], **METRICS)
     guarded.include_router(page)
     routes = APIRouter()
     routes.include_router(guarded)
-    routes.add_api_route("/", api.alive, methods=["GET", "HEAD"], response_model=None)
+    routes.add_api_route("/", api.alive, methods=["GET"], **ALIVE)
+    routes.add_api_route(
+        "/", api.alive, methods=["HEAD"], response_model=None, include_in_schema=False
+    )
     # Its own check: the webhooks of Label Studio carry a secret instead of the password.
-    routes.add_api_route("/webhook", api.webhook, methods=["POST"])
+    routes.add_api_route("/webhook", api.webhook, methods=["POST"], **WEBHOOK)
     return routes

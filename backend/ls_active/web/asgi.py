@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -107,6 +108,8 @@ def _on_error(request: Request, error: Exception) -> Response:
         headers = {"WWW-Authenticate": "Basic"} if status == 401 else None
         # Label Studio shows its admin the status alone: the reason is here or nowhere.
         logger.warning("%s answered %d: %s", request.url.path, status, detail)
+    elif isinstance(error, RequestValidationError):
+        status, code, detail = 422, BadRequest.code, schemas.explain(error.errors())
     elif isinstance(error, HTTPException):
         status, detail, headers = error.status_code, error.detail, error.headers
         code = detail.lower().replace(" ", "_")
@@ -122,6 +125,7 @@ def _on_disconnect(_: Request, __: Exception) -> Response:
 ERROR_HANDLERS: dict[type[Exception], Handler] = {
     BackendError: _on_error,
     HTTPException: _on_error,
+    RequestValidationError: _on_error,
     Exception: _on_error,
     ClientDisconnect: _on_disconnect,
 }

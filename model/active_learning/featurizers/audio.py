@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 MAX_SECONDS = 60.0
 """How much of a sound is decoded, from its start."""
 
+MAX_SAMPLES = 48_000 * 900
+"""Decoded of a sound, 0.2 GB: hours of silence at a high rate come in a small file."""
+
 LEAST_SECONDS = 0.01
 
 COMPLETE = 0.98
@@ -133,6 +136,7 @@ def read_sound(value: Any, max_seconds: float) -> NDArray[np.float32]:
             raise Unreadable(_WRONG_KIND)
         if not RATES[0] <= file.samplerate <= RATES[1]:
             raise Unreadable(f"damaged: {file.samplerate} samples a second is no sound")
+        max_seconds = min(max_seconds, MAX_SAMPLES / file.samplerate)
         try:
             sound = _decode(file, int(max_seconds * file.samplerate))
         except soundfile.SoundFileError as error:

@@ -154,7 +154,7 @@ def _continuous(image: Image) -> Image:
     import PIL.Image
 
     if image.mode.startswith(("I", "F")):
-        return PIL.Image.fromarray(_stretched(np.asarray(image, dtype=np.float32)))
+        return PIL.Image.fromarray(_stretched(np.array(image, dtype=np.float32)))
     if image.mode == "1":
         return image.convert("L")
     if "transparency" in image.info or image.mode in ("P", "PA", "LA", "La", "RGBa"):
@@ -164,7 +164,8 @@ def _continuous(image: Image) -> Image:
 
 def _stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Spread what a picture holds over 8 bits: scanners fill 12 of 16, and floats have no range."""
-    values = np.clip(np.nan_to_num(values, posinf=0, neginf=0), -1e30, 1e30)
+    np.nan_to_num(values, copy=False, posinf=0, neginf=0)
+    np.clip(values, -1e30, 1e30, out=values)
     values -= values.min()
     values *= 255 / max(float(values.max()), 1e-12)
     return values.astype(np.uint8)

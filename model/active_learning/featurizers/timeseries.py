@@ -79,7 +79,7 @@ class TimeSeriesFeaturizer:
     """
 
     name: ClassVar[str] = "timeseries"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     object_tags: ClassVar[tuple[str, ...]] = ("TimeSeries",)
     block: ClassVar[Block] = Block.VECTOR
     media: ClassVar[bool] = True
@@ -161,7 +161,13 @@ def _parts(x: Floats) -> Floats:
 
 
 def _spectrum(x: Floats) -> Floats:
-    """Return the logarithm of the mean power in each band."""
+    """Return the logarithm of the mean power in each band; zeros where frequencies are too few.
+
+    Bands between the same few frequencies say one thing many times: without them ten samples of
+    twelve coefficients of speech came to .660 for .646, and nothing of 8 to 45 samples to less.
+    """
+    if len(x) // 2 + 1 < BANDS:
+        return np.zeros(BANDS)
     power = np.square(np.abs(np.fft.rfft(standardised(x) * np.hanning(len(x))))) / len(x)
     sums = np.concatenate([[0], np.cumsum(power)])
     edges = np.concatenate([[0], np.geomspace(1, len(power), BANDS)])

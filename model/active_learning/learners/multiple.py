@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from active_learning.calibration import fit_temperature, losses_at_best
+from active_learning.calibration import enough, fit_temperature, losses_at_best
 from active_learning.errors import InvalidInput
 from active_learning.features import is_sparse
 from active_learning.figures import set_figures
@@ -57,7 +57,10 @@ class MultipleModel:
 
     def predict_proba(self, X: Features) -> Floats:
         """Return ``(m, k)``: how likely each class is chosen, independent of the others."""
-        return np.asarray(expit((self.linear(X) + self.intercepts) / self.temperature))
+        logits = self.linear(X)
+        logits += self.intercepts
+        logits /= self.temperature
+        return np.asarray(expit(logits, out=logits))
 
     def predict(self, X: Features, starts: Ints | None = None) -> Opinion:  # noqa: ARG002
         """Judge tasks by features as the featurizer made them."""
@@ -67,7 +70,9 @@ class MultipleModel:
         def verdicts(rows: Ints) -> tuple[Verdict, ...]:
             return tuple(self._verdict(proba[row]) for row in rows.tolist())
 
-        pairs = np.stack([1 - proba, proba], axis=2).reshape(m * k, 2)
+        pairs = np.empty((m * k, 2))
+        pairs[:, 1] = proba.ravel()
+        np.subtract(1, pairs[:, 1], out=pairs[:, 0])
         return Opinion(verdicts, pairs, np.arange(0, m * k + 1, k, dtype=np.int64))
 
     def _verdict(self, proba: Floats) -> Verdict:
@@ -116,9 +121,9 @@ class MultipleLearner:
         chosen, held, temperature, c = None, None, 1.0, C
         if fold_of is not None:
             c, logits = choose(data, fold_of, _out_of_fold, _losses)
-            temperature = fit_temperature(
-                *_pairs(logits, data.y), np.repeat(fold_of, logits.shape[1])
-            )
+            some = enough(*logits.shape)
+            deal = np.repeat(fold_of[some], logits.shape[1])
+            temperature = fit_temperature(*_pairs(logits[some], data.y[some]), deal)
             held = expit(logits / temperature)
             chosen = set_figures("chosen", data.y, held, pool.classes)
         coef, intercepts = fit_heads(data.basis.rows, data.y, c)

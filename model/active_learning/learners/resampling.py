@@ -58,7 +58,8 @@ class Labeled:
         """Collect the labelled tasks of a pool."""
         tasks, scaling = pool.labeled, scaling_of(pool)
         X = scaling.apply(pool.X[tasks])
-        return cls(tasks, pool.y[tasks], pool.u[tasks], X, scaling, make_basis(X))
+        basis = make_basis(X, outputs=max(len(pool.classes), 1))
+        return cls(tasks, pool.y[tasks], pool.u[tasks], X, scaling, basis)
 
     def few(self, limit: int) -> tuple[Labeled, Ints]:
         """Return at most `limit` of the tasks, evenly spaced, and their places among all."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from active_learning.calibration import fit_temperature, losses_at_best, probabilities
+from active_learning.calibration import enough, fit_temperature, losses_at_best, probabilities
 from active_learning.errors import InvalidInput
 from active_learning.figures import class_figures
 from active_learning.learners.head import COARSE, Head, fit_head
@@ -111,7 +111,8 @@ class SingleLearner:
         chosen, held, temperature, c = None, None, 1.0, C
         if fold_of is not None:
             c, found = choose(data, fold_of, partial(_out_of_fold, n_classes), _losses)
-            temperature = fit_temperature(found[:, :-1], data.y, fold_of)
+            some = enough(len(found), n_classes)
+            temperature = fit_temperature(found[some, :-1], data.y[some], fold_of[some])
             held = _probabilities(found, temperature)
             chosen = class_figures("chosen", data.y, held, pool.classes)
         head = fit_head(data.basis.rows, data.y, c=c, start=_start(data, previous))

@@ -6,9 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from active_learning.ordering import cosines_with, in_order, sampled, steps
+from active_learning.ordering import cosines_with, in_order, questions_of, sampled, steps
 from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Features, Floats, Ints, Kind
+
+BLOCK = 2_048
+"""Tasks looked at together: of a thousand classes 16 MB."""
 
 
 class Badge:
@@ -35,26 +38,31 @@ class Badge:
     def score(self, candidates: Candidates) -> Floats:
         """Return the places in the order drawn; the rest by the length of their gradients."""
         check_proba(candidates.proba)
-        residuals = _residuals(candidates)
-        lengths = np.linalg.norm(residuals, axis=1)
+        lengths = np.empty(candidates.tasks)
+        for first in range(0, candidates.tasks, BLOCK):
+            some = np.arange(first, min(first + BLOCK, candidates.tasks))
+            lengths[some] = np.linalg.norm(_residuals(candidates, some), axis=1)
         rows = sampled(candidates)
         k = steps(candidates, rows)
-        drawn = rows[_draw(residuals[rows], candidates.X[rows], k, candidates.rng)]
+        residuals = _residuals(candidates, rows)
+        drawn = rows[_draw(residuals, candidates.X[rows], k, candidates.rng)]
         others = lengths / max(lengths.max(initial=0.0), 1.0)
         return in_order(drawn, others)[candidates.task_of]
 
 
-def _residuals(candidates: Candidates) -> Floats:
-    """Return p - e of each task, ``(m, …)``."""
-    proba = candidates.proba
-    residuals = np.array(proba, dtype=np.float64)
-    residuals[np.arange(len(proba)), proba.argmax(axis=1)] -= 1
-    if candidates.kind is Kind.MULTIPLE and candidates.tasks:
-        return residuals.reshape(candidates.tasks, -1)
-    if candidates.starts is None:
+def _residuals(candidates: Candidates, tasks: Ints) -> Floats:
+    """Return p - e of some tasks, ascending, ``(t, …)``."""
+    starts = candidates.starts
+    questions = tasks if starts is None else questions_of(starts, tasks)
+    # An index by numbers makes a copy.
+    residuals = np.asarray(candidates.proba[questions], dtype=np.float64)
+    residuals[np.arange(len(residuals)), residuals.argmax(axis=1)] -= 1
+    if candidates.kind is Kind.MULTIPLE and len(tasks):
+        return residuals.reshape(len(tasks), -1)
+    if starts is None:
         return residuals
-    summed = np.zeros((candidates.tasks, proba.shape[1]))
-    np.add.at(summed, candidates.task_of, residuals)
+    summed = np.zeros((len(tasks), residuals.shape[1]))
+    np.add.at(summed, np.repeat(np.arange(len(tasks)), np.diff(starts)[tasks]), residuals)
     return summed
 
 

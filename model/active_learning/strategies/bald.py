@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import entr
 
 from active_learning.errors import InvalidInput
-from active_learning.ordering import sampled
+from active_learning.ordering import questions_of, sampled
 from active_learning.scoring import check_proba
-from active_learning.types import Candidates, Floats, Ints, Kind
+from active_learning.types import Candidates, Floats, Kind
 
 BLOCK = 2_048
 """Tasks asked about at once: eight members, fifty tokens and thirty classes are 200 MB."""
@@ -55,15 +55,8 @@ class Bald:
         rows = sampled(candidates)
         for first in range(0, len(rows), BLOCK):
             tasks = rows[first : first + BLOCK]
-            scores[_ranges(starts, tasks)] = _information(candidates.committee(tasks))
+            scores[questions_of(starts, tasks)] = _information(candidates.committee(tasks))
         return scores
-
-
-def _ranges(starts: Ints, tasks: Ints) -> Ints:
-    """Return the questions of some tasks."""
-    counts = np.diff(starts)[tasks]
-    before = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return np.asarray(np.arange(counts.sum()) + np.repeat(starts[tasks] - before, counts))
 
 
 def _information(said: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from active_learning.scoring import check_proba
 from active_learning.strategies.margin import Margin
-from active_learning.types import UNLABELED, Candidates, Floats, Kind
+from active_learning.types import UNLABELED, Candidates, Floats, Kind, Labels
 
 
 class Cardinality:
@@ -36,8 +36,8 @@ class Cardinality:
         return np.asarray((off + doubt / (2 * chosen.shape[1])) / 1.5)[candidates.task_of]
 
 
-def _sets(candidates: Candidates) -> Floats:
+def _sets(candidates: Candidates) -> Labels:
     """Return the sets of classes that are known, ``(n, k)``; none for other kinds of answer."""
     if candidates.kind is not Kind.MULTIPLE or candidates.y is None:
         return np.empty((0, 0))
-    return np.asarray(candidates.y[candidates.y[:, 0] != UNLABELED], dtype=np.float64)
+    return np.asarray(candidates.y[candidates.y[:, 0] != UNLABELED])

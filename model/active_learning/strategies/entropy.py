@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import entr
 
-from active_learning.scoring import check_proba
+from active_learning.scoring import check_proba, of_rows
 from active_learning.types import Candidates, Floats
 
 
@@ -30,4 +30,9 @@ class Entropy:
         proba = check_proba(candidates.proba)
         if proba.shape[1] == 1:
             return np.zeros(len(proba))
-        return np.asarray(np.clip(entr(proba).sum(axis=1) / np.log(proba.shape[1]), 0.0, 1.0))
+        return np.clip(of_rows(entropies, proba) / np.log(proba.shape[1]), 0.0, 1.0)
+
+
+def entropies(proba: Floats) -> Floats:
+    """Return the entropy of each row, in nats."""
+    return np.asarray(entr(proba).sum(axis=1))

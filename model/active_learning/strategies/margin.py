@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from active_learning.scoring import check_proba
+from active_learning.scoring import check_proba, of_rows
 from active_learning.types import Candidates, Floats
 
 
@@ -26,5 +26,10 @@ class Margin:
         proba = check_proba(candidates.proba)
         if proba.shape[1] == 1:
             return np.zeros(len(proba))
-        top = np.partition(proba, -2, axis=1)
-        return np.asarray(np.clip(1 - (top[:, -1] - top[:, -2]), 0.0, 1.0))
+        return np.clip(1 - of_rows(_lead, proba), 0.0, 1.0)
+
+
+def _lead(proba: Floats) -> Floats:
+    """Return how far the most likely class is ahead of the next."""
+    top = np.partition(proba, -2, axis=1)
+    return np.asarray(top[:, -1] - top[:, -2])

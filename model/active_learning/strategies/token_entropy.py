@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import entr
 
-from active_learning.scoring import check_proba
+from active_learning.scoring import check_proba, of_rows
+from active_learning.strategies.entropy import entropies
 from active_learning.types import Candidates, Floats
 
 
@@ -27,6 +27,6 @@ class TokenEntropy:
 
     def score(self, candidates: Candidates) -> Floats:
         """Return ``h / (1 + h)``, h the entropy of all questions of a task, in nats."""
-        open_ = entr(check_proba(candidates.proba)).sum(axis=1)
+        open_ = of_rows(entropies, check_proba(candidates.proba))
         total = np.bincount(candidates.task_of, open_, minlength=candidates.tasks)
         return np.asarray((total / (1 + total))[candidates.task_of])

@@ -6,7 +6,6 @@ import pytest
 
 from ls_active.loop.adoption import CONTEST_PAUSE, SAMPLING, find_backend
 from ls_active.secret import SECRET_HEADER, webhook_secret
-from tests.harness.quick import quick
 from tests.harness.rig import OWN_URL, TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
@@ -14,20 +13,7 @@ from tests.harness.simulated_project import UID
 OTHER_URL = "http://other.example:9090"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture
-def studio():
-    return SimulatedLabelStudio(TEXTS[:16])
-
-
-@pytest.fixture
-def rig(tmp_path, studio):
-    return Rig(tmp_path, studio)
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def settle(rig: Rig) -> None:

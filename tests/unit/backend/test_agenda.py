@@ -32,7 +32,7 @@ def data(y=(0, 1, -1, -1), serving=(N, N, Y, Y), digest="new") -> Dataset:
         u=np.arange(n, dtype=np.uint64),
         classes=CLASSES,
     )
-    return Dataset((pool,), signature(), digest, annotators=1, tied=0, unusable=0)
+    return Dataset((pool,), signature(), digest, annotators=1, tied=0)
 
 
 def signature(*classes: str) -> list:

@@ -34,24 +34,42 @@ JSON = st.recursive(
 )
 
 
-@pytest.fixture
-def desk() -> FakeDesk:
+@pytest.fixture(scope="module")
+def shared_desk() -> FakeDesk:
     return FakeDesk()
+
+
+@pytest.fixture
+def desk(shared_desk: FakeDesk) -> FakeDesk:
+    """A desk that was asked nothing yet."""
+    vars(shared_desk).update(vars(FakeDesk()))
+    return shared_desk
 
 
 def make_app(folder: Path, desk: FakeDesk, **values: Any) -> FastAPI:
     return create_app(make_settings(folder, **values), service=FakeService(), jobs=desk)
 
 
-@pytest.fixture
-def client(tmp_path: Path, desk: FakeDesk) -> Iterator[httpx.Client]:
-    with serve(make_app(tmp_path, desk)) as client:
+@pytest.fixture(scope="module")
+def served(
+    shared_desk: FakeDesk, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    with serve(make_app(tmp_path_factory.mktemp("data"), shared_desk)) as client:
         yield client
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, desk: FakeDesk) -> Iterator[httpx.Client]:
-    app = make_app(tmp_path, desk, basic_auth_user="ann", basic_auth_pass="pass")
+def client(served: httpx.Client, desk: FakeDesk) -> httpx.Client:
+    """One app for all tests but those that it remembers something of."""
+    return served
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    shared_desk: FakeDesk, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    folder = tmp_path_factory.mktemp("data")
+    app = make_app(folder, shared_desk, basic_auth_user="ann", basic_auth_pass="pass")
     with serve(app) as client:
         yield client
 
@@ -70,10 +88,11 @@ def assert_problem(response: httpx.Response, status: int, error: str) -> None:
     assert set(problem) == {"error", "detail"}
 
 
-def test_liveness_is_for_everyone_and_health_says_more(client: httpx.Client) -> None:
-    assert client.get("/").json() == {"status": "UP"}
-    assert client.head("/").status_code == 200
-    health = client.get("/health").json()
+def test_liveness_is_for_everyone_and_health_says_more(tmp_path: Path, desk: FakeDesk) -> None:
+    with serve(make_app(tmp_path, desk)) as client:
+        assert client.get("/").json() == {"status": "UP"}
+        assert client.head("/").status_code == 200
+        health = client.get("/health").json()
     assert health["status"] == "UP"
     assert health["model_class"] == "ActiveLearningModel"
     assert health["redis"] == "unknown"
@@ -330,9 +349,7 @@ FIELDS = (
     st.sampled_from(ROUTES),
     st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)),
 )
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_json_is_answered_and_never_by_a_500(
     client: httpx.Client, route: str, fields: dict[str, Any]
 ) -> None:
@@ -380,7 +397,7 @@ def test_health_answers_while_batches_are_in_flight(tmp_path: Path, desk: FakeDe
 
 
 def test_by_default_processes_of_our_own_answer(tmp_path: Path, desk: FakeDesk) -> None:
-    settings = make_settings(tmp_path)
+    settings = make_settings(tmp_path, predict_processes=1)
     with serve(create_app(settings, jobs=desk)) as client:
         unknown = client.post("/predict", json=predict_body("a", 5))
         Connection(UID).save(Store(settings.data_dir))

@@ -15,7 +15,6 @@ from ls_active.loop.appraisal import Appraisal, furthest
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
 from ls_active.plan import make_plan
-from ls_active.store import Store
 from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
@@ -23,11 +22,6 @@ from tests.harness.simulated_project import UID
 
 def plan_of(*classes: str):
     return make_plan(label_config.parse(case.label_config(*(classes or ("cat", "dog")))))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +47,7 @@ def version_of(store, features):
             classes=classes,
         )
         plan = plan_of(*classes)
-        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0, unusable=0)
+        data = Dataset((pool,), plan.signature, f"{labels}", annotators=1, tied=0)
         return ModelShelf(store, UID).fit(data, plan, 0, "margin"), data
 
     return make
@@ -77,6 +71,28 @@ def test_is_recorded_once(store, version_of):
     assert appraisal.of(1) == recorded == appraisal.make(version, data, 0, [12])
     assert (first["audits"][0]["labels"], first["audits"][0]["figures"]) == (8, None)
     assert [point["version"] for point in store.read(UID, "history")["points"]] == [1]
+
+
+@pytest.mark.parametrize("effect", ["write", "save_evaluation"])
+def test_a_kill_between_its_two_records_loses_no_point(
+    store, version_of, appraise, monkeypatch, effect
+):
+    appraise(8)
+    version, data = version_of(12)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    with monkeypatch.context() as broken:
+        broken.setattr(store, effect, kill)
+        with pytest.raises(Killed):
+            Appraisal(store, UID).make(version, data, 0, ())
+    Appraisal(store, UID).make(version, data, 0, ())
+    appraise(16)
+    assert [point["version"] for point in store.read(UID, "history")["points"]] == [1, 2, 3]
 
 
 def test_honest_figures_and_their_tasks(appraise):

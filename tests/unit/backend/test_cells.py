@@ -11,7 +11,6 @@ from ls_active.schemas import PredictRequest
 from ls_active.service import Service
 from ls_active.tags import adapters
 from tests.checks.cells import CONTROLS, OBJECTS, config_of, data_of, result_of
-from tests.harness.quick import quick
 from tests.harness.rig import Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
@@ -31,10 +30,7 @@ def learned(shown: str) -> list[str]:
 CELLS = [(shown, tag) for shown in TAGS if shown in OBJECTS for tag in learned(shown)]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,6 @@ from ls_active.settings import Settings, get_settings
 from ls_active.store import Store
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
-from tests.redis_fixture import fresh_valkey
 from tests.unit.backend.test_doctor import PROJECT
 
 UID, OTHER = "1.1795351743", "2.1795351743"
@@ -188,17 +187,16 @@ class TestConnecting:
 
 
 class TestDesk:
-    def test_a_redis_without_workers_is_no_service(self, tmp_path, monkeypatch):
+    def test_a_redis_without_workers_is_no_service(self, tmp_path, valkey, monkeypatch):
         monkeypatch.setattr(known, "START_SECONDS", 0.1)
-        with fresh_valkey() as url:
-            settings = make_settings(tmp_path, redis_url=SecretStr(url))
-            with known.open_desk(settings, needs_worker=False) as desk:
-                assert desk.figures().workers == 0
-            with (
-                pytest.raises(QueueDown, match="no worker is running"),
-                known.open_desk(settings),
-            ):
-                pass
+        settings = make_settings(tmp_path, redis_url=SecretStr(valkey))
+        with known.open_desk(settings, needs_worker=False) as desk:
+            assert desk.figures().workers == 0
+        with (
+            pytest.raises(QueueDown, match="no worker is running"),
+            known.open_desk(settings),
+        ):
+            pass
 
     def test_a_password_is_not_part_of_the_complaint(self, tmp_path):
         settings = make_settings(tmp_path, redis_url=SecretStr("redis://:hunter2@127.0.0.1:1/0"))
@@ -206,18 +204,17 @@ class TestDesk:
             pass
         assert "hunter2" not in str(caught.value)
 
-    def test_a_job_that_fails_says_its_last_words(self, tmp_path, monkeypatch):
-        with fresh_valkey() as url:
-            monkeypatch.setenv("REDIS_URL", url)
-            monkeypatch.setenv("DATA_DIR", str(tmp_path))
-            get_settings.cache_clear()
-            with known.open_desk(get_settings(), needs_worker=False) as desk:
-                job = desk.ask("pin", UID, 3)
-                assert (desk.failure(job), desk.is_done(job)) == ("", False)
-                _work_off(desk)
-                assert desk.failure(job) == "version 3 cannot be served; these can: []"
-                assert not desk.is_done(job)
-                assert desk.is_done("forgotten")
+    def test_a_job_that_fails_says_its_last_words(self, tmp_path, valkey, monkeypatch):
+        monkeypatch.setenv("REDIS_URL", valkey)
+        monkeypatch.setenv("DATA_DIR", str(tmp_path))
+        get_settings.cache_clear()
+        with known.open_desk(get_settings(), needs_worker=False) as desk:
+            job = desk.ask("pin", UID, 3)
+            assert (desk.failure(job), desk.is_done(job)) == ("", False)
+            _work_off(desk)
+            assert desk.failure(job) == "version 3 cannot be served; these can: []"
+            assert not desk.is_done(job)
+            assert desk.is_done("forgotten")
         get_settings.cache_clear()
 
 

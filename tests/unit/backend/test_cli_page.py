@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import anyio
 import pytest
@@ -17,7 +18,6 @@ from ls_active.project import Connection, ProjectStatus
 from ls_active.store import Store
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
-from tests.redis_fixture import fresh_valkey
 
 UID = "1.1795351743"
 
@@ -38,12 +38,11 @@ def text_of(content) -> str:
 
 
 class TestWatching:
-    def test_it_shows_projects_and_what_runs(self, tmp_path, store):
-        with fresh_valkey() as url:
-            desk = JobDesk(make_settings(tmp_path, redis_url=SecretStr(url)))
-            desk.ask("resync", UID)
-            text = text_of(picture(store, desk, [UID]))
-            desk.redis.close()
+    def test_it_shows_projects_and_what_runs(self, tmp_path, store, valkey):
+        desk = JobDesk(make_settings(tmp_path, redis_url=SecretStr(valkey)))
+        desk.ask("resync", UID)
+        text = text_of(picture(store, desk, [UID]))
+        desk.redis.close()
         assert "News [bold]" in text
         assert "resync of project 1: waits" in text
         assert "1 job waiting" in text
@@ -79,11 +78,9 @@ class TestTheDoctorForPrograms:
         assert [line.check for line in found if line.severity == "error"]
 
     def test_where_it_cannot_look_the_page_says_why(self, tmp_path, monkeypatch):
-        # It stops before it looks: nothing is printed but an error.
-        monkeypatch.setattr("ls_active.dashboard.doctor.json.loads", _no_json)
-        with pytest.raises(Busy, match="could not look"):
+        program = tmp_path / "python"
+        program.write_text("#!/bin/sh\necho no room >&2\nexit 1\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(program))
+        with pytest.raises(Busy, match="could not look: no room"):
             anyio.run(Doctor(make_settings(tmp_path)).look, UID)
-
-
-def _no_json(_: bytes) -> None:
-    raise ValueError

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
@@ -20,19 +19,6 @@ from tests.redis_fixture import fresh_valkey, pop, wait_until
 
 UID = "7.1700000000"
 processes = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with fresh_valkey() as url:
-        yield url
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(url) as connection:
-        connection.flushall()
-        yield connection
 
 
 @pytest.fixture
@@ -87,8 +73,8 @@ class TestHint:
         assert coalescer.unqueue(UID, job_id)
         assert coalescer.queued(UID) is None
 
-    def test_works_on_a_decoding_connection_too(self, url, coalescer, jobs):
-        with redis.Redis.from_url(url, decode_responses=True) as decoding:
+    def test_works_on_a_decoding_connection_too(self, valkey, coalescer, jobs):
+        with redis.Redis.from_url(valkey, decode_responses=True) as decoding:
             other = Coalescer(decoding, lambda uid, job_id: jobs.append((uid, job_id)))
             assert other.hint(UID) == coalescer.hint(UID)
             assert other.serve(UID, nothing)
@@ -271,9 +257,9 @@ def hold(url: str) -> None:
 
 class TestManyProcesses:
     @pytest.mark.slow
-    def test_a_thousand_hints_are_one_running_and_one_pending_job(self, url, connection):
-        workers = [processes.Process(target=serve_jobs, args=(url,)) for _ in range(2)]
-        hinters = [processes.Process(target=hint_often, args=(url, 250)) for _ in range(4)]
+    def test_a_thousand_hints_are_one_running_and_one_pending_job(self, valkey, connection):
+        workers = [processes.Process(target=serve_jobs, args=(valkey,)) for _ in range(2)]
+        hinters = [processes.Process(target=hint_often, args=(valkey, 250)) for _ in range(4)]
         for process in workers + hinters:
             process.start()
         for process in hinters:
@@ -290,8 +276,8 @@ class TestManyProcesses:
         assert max(map(int, connection.lrange("waiting", 0, -1))) <= 1
         assert connection.llen("at work") < 200
 
-    def test_another_takes_over_from_a_killed_holder(self, url, connection, coalescer):
-        holder = processes.Process(target=hold, args=(url,))
+    def test_another_takes_over_from_a_killed_holder(self, valkey, connection, coalescer):
+        holder = processes.Process(target=hold, args=(valkey,))
         holder.start()
         pop(connection, "held")
         holder.kill()
@@ -304,8 +290,8 @@ class TestManyProcesses:
         assert not taken()
         wait_until(taken)
 
-    def test_a_paused_holder_notices(self, url, connection, coalescer):
-        holder = processes.Process(target=hold, args=(url,))
+    def test_a_paused_holder_notices(self, valkey, connection, coalescer):
+        holder = processes.Process(target=hold, args=(valkey,))
         holder.start()
         pop(connection, "held")
         os.kill(holder.pid, signal.SIGSTOP)
@@ -396,5 +382,5 @@ class Interleaving(RuleBasedStateMachine):
 
 def test_any_interleaving_serves_the_last_hint(connection):
     case = type("OnThisServer", (Interleaving,), {"connection": connection}).TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+    case.settings = settings(stateful_step_count=20)
     case().runTest()

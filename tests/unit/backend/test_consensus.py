@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.types import OUTSIDE, UNLABELED, Answer, Kind, Labels
@@ -43,7 +43,6 @@ class TestConsensus:
         assert consensus(kind, [answer] * 3) == answer
 
     @every_kind
-    @settings(max_examples=50)
     @given(data=st.data())
     def test_does_not_depend_on_who_was_first(self, kind, data):
         votes = data.draw(said(kind))
@@ -76,7 +75,6 @@ class TestConsensus:
     def test_of_numbers_is_the_median(self, votes):
         assert consensus(Kind.NUMBER, votes) == median(votes)
 
-    @settings(max_examples=50)
     @given(said(Kind.SEQUENCE))
     def test_of_sequences_is_decided_unit_by_unit_and_a_tie_leaves_that_unit_open(self, votes):
         decided = consensus(Kind.SEQUENCE, votes)
@@ -104,7 +102,6 @@ def decode(kind: Kind, y: Labels, row: int) -> Answer:
 
 class TestEncoding:
     @every_kind
-    @settings(max_examples=50)
     @given(data=st.data())
     def test_keeps_every_answer_in_its_row_and_nothing_else(self, kind, data):
         answers = data.draw(st.dictionaries(st.integers(0, 4), ANSWERS[kind]))

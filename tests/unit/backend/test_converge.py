@@ -8,26 +8,10 @@ import pytest
 
 from ls_active.errors import LabelStudioUnreachable
 from ls_active.loop.converge import RECOUNT_AFTER, ROW_PATIENCE
-from tests.harness.quick import quick
-from tests.harness.rig import OWN_URL, TEXTS, Rig
-from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.rig import OWN_URL
 from tests.harness.simulated_project import CONFIG
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture
-def studio():
-    return SimulatedLabelStudio(TEXTS[:16])
-
-
-@pytest.fixture
-def rig(tmp_path, studio):
-    return Rig(tmp_path, studio)
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 class TestWhoseProject:

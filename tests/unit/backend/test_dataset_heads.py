@@ -107,13 +107,6 @@ class TestTwoHeads:
         say(studio, 3, choice("mood", "calm"))
         assert load().lacking == ""
 
-    def test_make_what_is_done_unusable_only_if_none_reads_it(self, studio, load):
-        studio.fields["maximum_annotations"] = 1
-        say(studio, 1, choice("mood", "glad"))
-        say(studio, 2, choice("topic", "a label of last week"))
-        say(studio, 3)
-        assert load().unusable == 2
-
     def test_change_the_digest_each(self, studio, load):
         digests = [load().digest]
         say(studio, 1, choice("topic", "dog"))

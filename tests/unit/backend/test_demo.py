@@ -233,7 +233,7 @@ def _fit(store: Store, X: Any) -> None:
         u=np.arange(n, dtype=np.uint64),
         classes=demo_data.CLASSES,
     )
-    data = Dataset((pool,), PLAN.signature, "a digest", annotators=1, tied=0, unusable=0)
+    data = Dataset((pool,), PLAN.signature, "a digest", annotators=1, tied=0)
     ModelShelf(store, UID).fit(data, PLAN, 0, "margin")
 
 

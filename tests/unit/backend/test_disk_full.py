@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
-from ls_active.job_desk import JobDesk
 from ls_active.project import State
-from tests.harness.quick import quick
+from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
-from tests.redis_fixture import fresh_valkey
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture(scope="module")
-def server():
-    with fresh_valkey() as url:
-        yield url
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture
-def rig(tmp_path, server, monkeypatch) -> Iterator[Rig]:
+def rig(tmp_path, valkey) -> Iterator[Rig]:
     studio = SimulatedLabelStudio(TEXTS[:24])
     rig = Rig(tmp_path / "data", studio)
     rig.connect()
     rig.label(6)
     rig.run()
     rig.label(4)
-    settings = rig.settings.model_copy(update={"redis_url": SecretStr(server)})
-    desk = JobDesk(settings, patient=True)
-    desk.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: desk)
-    monkeypatch.setattr(jobs, "connect", lambda _: contextlib.nullcontext(studio))
-    yield rig
-    desk.redis.close()
+    with desk_of_jobs(rig.settings, valkey, studio):
+        yield rig
 
 
 @contextmanager

@@ -29,7 +29,6 @@ from ls_active.label_studio.client import Identity, Project
 from ls_active.project import Connection, ProjectStatus, State
 from tests.harness.data import LABEL_CONFIG
 from tests.http_fakes import make_settings
-from tests.redis_fixture import fresh_valkey
 
 UID = "7.1795351743"
 OURS = "http://backend.internal:9090"
@@ -47,12 +46,9 @@ PROJECT = Project(
     overlap_cohort_percentage=100,
     show_overlap_first=False,
     show_ground_truth_first=False,
-    show_collab_predictions=True,
     task_number=100,
     total_annotations_number=10,
     skipped_annotations_number=0,
-    ground_truth_number=0,
-    total_predictions_number=100,
 )
 BACKEND = {"id": 5, "url": OURS, "title": "active learning", "state": "CO"}
 WEBHOOK = {"id": 9, "url": f"{OURS}/webhook", "headers": HEADERS, "is_active": True}
@@ -418,9 +414,9 @@ class TestService:
         (new,) = service.packages({"label-studio-ml": "1.0.9", "flask": "3.1.3"})
         assert (old.severity, new.severity) == (Severity.NOTE, Severity.OK)
 
-    def test_a_redis_without_a_service_around_it(self, tmp_path):
-        with fresh_valkey() as url, ExitStack() as stack:
-            settings = make_settings(tmp_path, redis_url=SecretStr(url), port=1)
+    def test_a_redis_without_a_service_around_it(self, tmp_path, valkey):
+        with ExitStack() as stack:
+            settings = make_settings(tmp_path, redis_url=SecretStr(valkey), port=1)
             found, desk = doctor.examine_service(settings, stack)
         by_check = {item.check: item.severity for item in found}
         assert desk is not None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, issparse, random_array
 
 from active_learning.features import stored_values
 from ls_active.sync.features import EMPTY_ROW, open_features
-from tests.harness.quick import quick
 
 COLUMNS = 50
 NEW = [0, 0]
@@ -18,10 +17,7 @@ NEW = [0, 0]
 both = pytest.mark.parametrize("sparse", [True, False], ids=["sparse", "dense"])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def rows(n: int, *, sparse: bool, seed: int = 0, density: float = 0.2):
@@ -85,7 +81,6 @@ def test_rows_without_columns(tmp_path):
 
 
 @both
-@settings(max_examples=25)
 @given(
     batches=st.lists(
         st.tuples(st.integers(0, 5), st.sampled_from(["commit", "lose"])), min_size=1, max_size=8

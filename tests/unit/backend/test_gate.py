@@ -10,7 +10,6 @@ from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.refit import Refit
 from ls_active.plan import Plan
-from tests.harness.quick import quick
 from tests.harness.rig import Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
@@ -31,10 +30,7 @@ RIGHT = 44
 """Tasks labelled rightly before the others get the wrong label."""
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def rig_with(folder, gate: str, *, right: int = RIGHT, **options) -> Rig:
@@ -114,14 +110,14 @@ def test_the_one_in_force_keeps_its_file_while_others_are_held(tmp_path):
     assert rig.status.version == 1
 
 
-def test_a_run_that_was_killed_before_judging_is_made_up_for(tmp_path):
-    rig = rig_with(tmp_path, "on")
-
-    def killed(*arguments):
+@pytest.mark.parametrize(("owner", "step"), [(Refit, "_judged"), (Gate, "holds")])
+def test_a_run_that_was_killed_halfway_is_made_up_for(tmp_path, monkeypatch, owner, step):
+    def killed(*_arguments):
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Refit, "_judged", killed)
+    rig = rig_with(tmp_path, "on")
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, step, killed)
         with pytest.raises(KeyboardInterrupt):
             mislead(rig, 40)
     rig.run()
@@ -158,20 +154,6 @@ def test_a_version_as_good_is_served(tmp_path):
     [comparison] = rig.store.evaluation(UID, 2)["comparisons"]
     assert comparison["tasks"] == RIGHT
     assert comparison["sentence"].endswith("not significantly worse")
-
-
-def test_a_run_that_was_killed_before_holding_is_made_up_for(tmp_path):
-    rig = rig_with(tmp_path, "on")
-
-    def killed(*_arguments):
-        raise KeyboardInterrupt
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Gate, "holds", killed)
-        with pytest.raises(KeyboardInterrupt):
-            mislead(rig, 40)
-    rig.run()
-    assert (rig.store.versions(UID), rig.status.version) == ([1, 2], 1)
 
 
 def test_nothing_is_held_back_for_one_that_cannot_answer(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import hmac
+import inspect
 import io
 import json
 import logging
@@ -15,7 +17,6 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
 from ls_active.errors import BadRequest, NotFound, Unauthorized
@@ -25,37 +26,29 @@ from ls_active.secret import SECRET_HEADER
 from ls_active.service import Service
 from ls_active.web.app import create_app
 from ls_active.web.auth import Guard
-from tests.harness.quick import quick
+from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import TEXTS, Rig, settings_in
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 from tests.http_fakes import make_settings, serve
-from tests.redis_fixture import fresh_valkey
 
 OUTSIDE = ("..", "../../1.2", "1.2/../../x", "/etc/1.2", "1.2\x00", "1.2\n", "%2e%2e/1.2", "1.-2")
 NAMES = [*OUTSIDE, "1" * 5000 + ".1", "\u0661.\u0662", "", 3, None, ["1.2"], {"1": "2"}]
 
+ENTRY_POINTS = {
+    name: function
+    for name, function in inspect.getmembers(jobs, inspect.isfunction)
+    if function.__module__ == jobs.__name__ and not name.startswith("_")
+}
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with fresh_valkey() as url:
-        yield url
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture
-def desk(tmp_path, server, monkeypatch) -> Iterator[JobDesk]:
-    settings = settings_in(tmp_path / "data", redis_url=SecretStr(server))
-    made = JobDesk(settings, patient=True)
-    made.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: made)
-    yield made
-    made.redis.close()
+def desk(tmp_path, valkey) -> Iterator[JobDesk]:
+    with desk_of_jobs(settings_in(tmp_path / "data"), valkey) as desk:
+        yield desk
 
 
 @pytest.fixture
@@ -65,36 +58,37 @@ def client(desk: JobDesk) -> Iterator[httpx.Client]:
 
 
 class TestNamesOfProjects:
-    @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
-    def test_that_are_none_touch_no_file_and_no_key(self, client, desk, tmp_path, name):
-        setup = {"project": name, "schema": CONFIG}
-        assert client.post("/setup", json=setup).status_code == 400
-        predict = {"tasks": [], "project": name, "label_config": CONFIG}
-        expected = 200 if name is None else 400
-        assert client.post("/predict", json=predict).status_code == expected
-        event = {"action": "TASKS_CREATED", "project": {"id": name, "created_at": name}}
-        # A number is an id; nobody ever connected that one.
-        assert client.post("/webhook", json=event).status_code == (404 if name == 3 else 400)
+    def test_that_are_none_touch_no_file_and_no_key(self, client, desk, tmp_path):
+        for name in NAMES:
+            setup = {"project": name, "schema": CONFIG}
+            assert client.post("/setup", json=setup).status_code == 400, name
+            predict = {"tasks": [], "project": name, "label_config": CONFIG}
+            expected = 200 if name is None else 400
+            assert client.post("/predict", json=predict).status_code == expected, name
+            event = {"action": "TASKS_CREATED", "project": {"id": name, "created_at": name}}
+            # A number is an id; nobody ever connected that one.
+            expected = 404 if name == 3 else 400
+            assert client.post("/webhook", json=event).status_code == expected, name
         assert desk.redis.keys() == []
         assert [path.name for path in tmp_path.iterdir()] in ([], ["data"])
         assert list((tmp_path / "data").rglob("*")) == []
 
-    @pytest.mark.parametrize("name", OUTSIDE)
-    @pytest.mark.parametrize(
-        "job",
-        [
-            jobs.refit,
-            jobs.mend,
-            jobs.disconnect,
-            lambda uid: jobs.pin(uid, 1),
-            lambda uid: jobs.poll(uid, "null"),
-        ],
-        ids=["refit", "mend", "disconnect", "pin", "poll"],
-    )
-    def test_in_a_planted_job_touch_no_file(self, desk, tmp_path, job, name):
-        with pytest.raises(BadRequest):
-            job(name)
+    @pytest.mark.parametrize("job", ENTRY_POINTS)
+    def test_in_a_planted_job_touch_no_file(self, desk, tmp_path, job):
+        more = {"version": 1, "extra_params": "null", "kind": "queue"}
+        wanted = list(inspect.signature(ENTRY_POINTS[job]).parameters)[1:]
+        for name in OUTSIDE:
+            with pytest.raises(BadRequest):
+                ENTRY_POINTS[job](name, *(more[parameter] for parameter in wanted))
         assert list(tmp_path.rglob("*")) == []
+
+    @pytest.mark.parametrize("name", ["1.2%2f..%2fx", "..%2f..%2f1.2", "%2e%2e", "1.2%00", "1.-2"])
+    def test_in_an_address_touch_no_file(self, client, tmp_path, name):
+        for page in ("", "/queue", "/versions", "/jobs", "/charts", "/charts/..%2f..%2fx.svg"):
+            assert client.get(f"/projects/{name}{page}").status_code in (400, 404)
+            assert client.get(f"/api/projects/{name}{page}").status_code in (404, 422)
+        assert client.get("/static/..%2fpages.py").status_code == 404
+        assert list((tmp_path / "data").rglob("*")) == []
 
     @pytest.mark.parametrize("version", ["../../x", -1, 0, 10**30, None, 1.5, [1]])
     def test_versions_that_are_none_are_not_pinned(self, desk, version):
@@ -104,6 +98,16 @@ class TestNamesOfProjects:
             with pytest.raises(NotFound, match="cannot be served"):
                 jobs.pin(UID, version)
         assert desk.store.read(UID, "pin") is None
+
+
+class TestPackedBodies:
+    @pytest.mark.parametrize("route", ["/predict", "/setup", "/webhook"])
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
+    def test_are_not_unpacked(self, client, route, encoding):
+        bomb = gzip.compress(b'{"tasks": [], "action": "x", "project": "' + bytes(10**7), 1)
+        answer = client.post(route, content=bomb, headers={"Content-Encoding": encoding})
+        assert answer.status_code == 400
+        assert "JSON" in answer.json()["detail"]
 
 
 class TestTamperedModels:

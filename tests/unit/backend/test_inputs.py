@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import issparse
 
@@ -129,7 +129,6 @@ class TestJoining:
         assert read((SPOT, TEXT)).X.shape == (0, 2 + COLUMNS)
         assert read((), {"text": "a"}).X.shape == (1, 0)
 
-    @settings(max_examples=50)
     @given(
         st.lists(
             st.fixed_dictionaries(
@@ -180,6 +179,32 @@ class TestWhatCannotBeRead:
         assert list(found.errors) == [0]
 
 
+class TestPaths:
+    """Label Studio shows ``$meta.spot`` from an object within the data."""
+
+    SPOT = Input("meta.spot", "pair", 1, media=False)
+
+    def test_lead_to_values_within_the_data(self):
+        found = read((self.SPOT,), {"meta": {"spot": [1, 2]}}, {"meta": {}}, {"meta": 3}, {})
+        np.testing.assert_array_equal(found.X, [[1, 2], [0, 0], [0, 0], [0, 0]])
+        assert found.errors == dict.fromkeys((1, 2, 3), "meta.spot: not in the task's data")
+
+    def test_a_key_with_a_dot_goes_first(self):
+        found = read((self.SPOT,), {"meta.spot": [3, 4], "meta": {"spot": [1, 2]}})
+        np.testing.assert_array_equal(found.X, [[3, 4]])
+
+    def test_to_files_are_fetched(self):
+        sound = Input("meta.sound", "size", 1, media=True)
+        found = read((sound,), {"meta": {"sound": "/data/a"}}, media=Files(a=b"abc"))
+        np.testing.assert_array_equal(found.X, [[3, 1]])
+
+    def test_change_the_digest(self):
+        inputs = Inputs(Plan(inputs=(self.SPOT,)))
+        one, other, none = {"meta": {"spot": 1}}, {"meta": {"spot": 2}}, {"meta": {}}
+        assert len({inputs.digest(data) for data in (one, other, none)}) == 3
+        assert inputs.digest(none) == inputs.digest({})
+
+
 class TestFiles:
     def test_are_read_in_place_of_their_addresses(self):
         files = Files(a=b"abc", b=b"abcd")
@@ -224,6 +249,12 @@ class TestFiles:
         [encoded] = parse_qs(path.query)["fileuri"]
         assert base64.urlsafe_b64decode(encoded).decode() == uri
         assert plain == "https://files.example/a"
+
+    def test_with_half_a_surrogate_in_their_name_cost_only_their_task(self):
+        files = Files(**{"": b""}, a=b"abc")
+        files.fetch_all = lambda values: [GONE, b"abc"]
+        found = read((SOUND,), {"sound": "s3://bucket/\ud800"}, {"sound": "a"}, media=files)
+        assert list(found.errors) == [0]
 
     def test_cannot_be_had_without_what_fetches_them(self):
         found = read((SOUND, SPOT), {"sound": "/data/a", "spot": [1, 2]})

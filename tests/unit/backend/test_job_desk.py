@@ -24,20 +24,13 @@ from ls_active.schemas import SetupRequest, WebhookEvent
 from ls_active.values import digest_of
 from tests.harness.rig import OWN_URL, settings_in
 from tests.harness.simulated_project import CONFIG, CREATED, UID
-from tests.redis_fixture import fresh_valkey
-
-
-@pytest.fixture(scope="module")
-def server():
-    with fresh_valkey() as url:
-        yield url
 
 
 @pytest.fixture
-def make_desk(server, tmp_path):
+def make_desk(valkey, tmp_path):
     made = []
 
-    def make(url: str = server, **fields) -> JobDesk:
+    def make(url: str = valkey, **fields) -> JobDesk:
         settings = settings_in(tmp_path, redis_url=SecretStr(url))
         made.append(JobDesk(settings.model_copy(update=fields), patient=True))
         return made[-1]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
 from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
@@ -15,43 +13,17 @@ from ls_active.job_desk import JobDesk
 from ls_active.jobs import DEAF_AFTER, LOOK_EVERY, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
 from ls_active.loop.converge import Result
 from ls_active.project import Connection
-from tests.harness.quick import quick
-from tests.harness.rig import OWN_URL, TEXTS, Rig
-from tests.harness.simulated import SimulatedLabelStudio
+from tests.harness.desk import desk_of_jobs
+from tests.harness.rig import OWN_URL
 from tests.harness.simulated_project import CONFIG, UID
-from tests.redis_fixture import fresh_valkey
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture(scope="module")
-def server():
-    with fresh_valkey() as url:
-        yield url
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture
-def studio():
-    return SimulatedLabelStudio(TEXTS[:16])
-
-
-@pytest.fixture
-def rig(tmp_path, studio):
-    return Rig(tmp_path, studio)
-
-
-@pytest.fixture
-def desk(rig, studio, server, monkeypatch):
-    made = JobDesk(rig.settings.model_copy(update={"redis_url": SecretStr(server)}), patient=True)
-    made.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: made)
-    monkeypatch.setattr(jobs, "connect", lambda settings: contextlib.nullcontext(studio))
-    yield made
-    made.redis.close()
+def desk(rig, studio, valkey):
+    with desk_of_jobs(rig.settings, valkey, studio) as desk:
+        yield desk
 
 
 @pytest.fixture

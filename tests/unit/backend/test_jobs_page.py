@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
 from ls_active.engine.running import JobInHand
 from ls_active.errors import BadRequest, LabelStudioUnreachable
-from ls_active.job_desk import JobDesk
 from ls_active.label_studio.tabs import Tab, put_tab
 from ls_active.ledger import Ledger
 from ls_active.loop import tabs
 from ls_active.loop.gate import Gate
+from tests.harness.desk import desk_of_jobs
 from tests.harness.quick import quick
-from tests.harness.rig import TEXTS, Rig
-from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
-from tests.redis_fixture import fresh_valkey
-
-
-@pytest.fixture(scope="module")
-def server():
-    with fresh_valkey() as url:
-        yield url
 
 
 @pytest.fixture
-def studio():
-    return SimulatedLabelStudio(TEXTS[:16])
-
-
-@pytest.fixture
-def rig(tmp_path, studio):
-    return Rig(tmp_path, studio)
-
-
-@pytest.fixture
-def desk(rig, studio, server, monkeypatch):
-    made = JobDesk(rig.settings.model_copy(update={"redis_url": SecretStr(server)}), patient=True)
-    made.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: made)
-    monkeypatch.setattr(jobs, "connect", lambda settings: contextlib.nullcontext(studio))
-    with quick():
+def desk(rig, studio, valkey):
+    with quick(), desk_of_jobs(rig.settings, valkey, studio) as desk:
         rig.connect()
-        yield made
-    made.redis.close()
+        yield desk
 
 
 class FakeHttp:

@@ -69,6 +69,13 @@ def test_choices_within_choices_are_paths() -> None:
     )
 
 
+def test_a_view_arranges_choices() -> None:
+    inner = '<View><Choice value="a"/><View><Choice value="b"/></View></View><Choice value="c"/>'
+    xml = f'<View><Text name="t" value="$x"/><Choices name="c" toName="t">{inner}</Choices></View>'
+
+    assert parse(xml).controls[0].paths == (("a",), ("b",), ("c",))
+
+
 def test_a_time_series_names_its_channels() -> None:
     inner = '<Channel column="x"/><MultiChannel><Channel column="y"/></MultiChannel><Channel/>'
     config = parse(

@@ -19,39 +19,29 @@ import pytest
 from pydantic import SecretStr
 
 from ls_active import jobs
-from ls_active.job_desk import JobDesk
 from ls_active.jobs import RETRY_FIRST, RETRY_MOST
 from ls_active.label_studio import client as label_studio_client
 from ls_active.loop import adoption
 from ls_active.project import ProjectStatus, State
 from ls_active.store import Store
 from ls_active.workshop import connect
+from tests.harness.desk import desk_of_jobs
 from tests.harness.effects import Effects
-from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_http import KEY, Trouble, Wire, on_a_socket
 from tests.harness.simulated_project import UID
 from tests.harness.stack import free_port
 from tests.harness.troubles import CALLS, PATIENCE, PRUNES, TROUBLES
-from tests.redis_fixture import fresh_valkey, wait_until
+from tests.redis_fixture import wait_until
 
 BEFORE, LABELS = 6, 12
 
 # The server's threads end when they notice that the client is gone.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with fresh_valkey() as url:
-        yield url
+pytestmark = [
+    pytest.mark.usefixtures("quickly"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -73,27 +63,20 @@ def start(wire, tmp_path_factory) -> tuple[Path, SimulatedLabelStudio]:
 
 
 @pytest.fixture
-def rig(start, wire, server, tmp_path, monkeypatch) -> Iterator[Rig]:
+def rig(start, wire, valkey, tmp_path, monkeypatch) -> Iterator[Rig]:
     folder, studio = start
     shutil.copytree(folder, tmp_path / "data")
     wire.studio, wire.troubles, wire.keys = copy.deepcopy(studio), [], {KEY}
     wire.calls.clear()
     rig = Rig(tmp_path / "data", wire.studio)
     settings = rig.settings.model_copy(
-        update={
-            "redis_url": SecretStr(server),
-            "label_studio_url": wire.url,
-            "label_studio_api_key": SecretStr(KEY),
-        }
+        update={"label_studio_url": wire.url, "label_studio_api_key": SecretStr(KEY)}
     )
-    desk = JobDesk(settings, patient=True)
-    desk.redis.flushall()
-    monkeypatch.setattr(jobs, "_desk", lambda: desk)
-    monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=PATIENCE, retries=0))
     monkeypatch.setattr(label_studio_client, "BULK_TIMEOUT", PATIENCE)
     always_served(rig)
-    yield rig
-    desk.redis.close()
+    with desk_of_jobs(settings, valkey):
+        monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=PATIENCE, retries=0))
+        yield rig
 
 
 def always_served(rig: Rig) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,11 +15,6 @@ from tests.http_fakes import make_settings
 
 UID = "1.1795351743"
 CHOSEN = {"value": 0.7, "low": 0.5, "high": 0.9, "n": 20, "measure": "accuracy", "recall": {}}
-
-
-@pytest.fixture
-def store(tmp_path) -> Store:
-    return Store(str(tmp_path))
 
 
 def make_version(store: Store, labels: int, *, created_at: float = 1.0, evaluated=True) -> int:

@@ -312,3 +312,13 @@ class TestAHostThatDoesNotAnswer:
     def test_is_no_trouble_of_others(self, studio, two_files):
         two_files.fetch_all([f"/data/upload/hang?{number}" for number in range(5)])
         assert two_files.fetch("data:,cat") == b"cat"
+
+    def test_of_many_the_last_thousand_are_remembered(self, monkeypatch):
+        monkeypatch.setattr(patience, "HOSTS", 10)
+        known, silent = patience.Patience(), MediaError(MediaProblem.TOO_SLOW, "30 s")
+        for host in range(11):
+            for _ in range(patience.FAILURES):
+                known.heard(f"{host}.test", silent)
+        known.check("0.test")
+        with pytest.raises(MediaError, match=r"1\.test did not answer"):
+            known.check("1.test")

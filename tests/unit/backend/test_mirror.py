@@ -17,14 +17,9 @@ from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskState
 from tests.harness.effects import Killed
 from tests.harness.mirrors import letters, open_mirror, row_of
-from tests.harness.quick import quick
 from tests.harness.units import word_row
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 def state(task: int, **fields: object) -> TaskState:
@@ -231,4 +226,4 @@ class Kills(RuleBasedStateMachine):
 
 
 TestKills = Kills.TestCase
-TestKills.settings = settings(max_examples=8, stateful_step_count=10, deadline=None)
+TestKills.settings = settings(max_examples=8, stateful_step_count=10)

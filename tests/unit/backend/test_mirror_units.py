@@ -13,14 +13,9 @@ from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskState
 from tests.harness.effects import Killed
 from tests.harness.mirrors import letters, open_mirror
-from tests.harness.quick import quick
 from tests.harness.units import word_row
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture

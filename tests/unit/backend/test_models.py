@@ -14,7 +14,6 @@ from ls_active.inputs import Inputs
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
 from ls_active.plan import make_plan
-from ls_active.store import Store
 from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
@@ -22,11 +21,6 @@ from tests.harness.simulated_project import UID
 
 def plan_of(*classes: str):
     return make_plan(label_config.parse(case.label_config(*(classes or ("cat", "dog")))))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
 
 
 @pytest.fixture
@@ -55,7 +49,7 @@ def fit(shelf, features):
         )
         plan = plan_of(*classes)
         digest = f"{labels} {classes}"
-        data = Dataset((pool,), plan.signature, digest, annotators=1, tied=0, unusable=0)
+        data = Dataset((pool,), plan.signature, digest, annotators=1, tied=0)
         return shelf.fit(data, plan, 0, "margin"), data
 
     return make

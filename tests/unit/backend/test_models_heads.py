@@ -14,10 +14,8 @@ from ls_active.loop.consensus import encode
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
 from ls_active.plan import make_plan
-from ls_active.store import Store
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
-from tests.harness.units import cut_into_words
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
@@ -31,20 +29,12 @@ N = len(TEXTS)
 KINDS = (Kind.SINGLE, Kind.MULTIPLE, Kind.NUMBER, Kind.SEQUENCE)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _words():
-    with cut_into_words():
-        yield
+pytestmark = pytest.mark.usefixtures("words")
 
 
 @pytest.fixture
 def plan():
     return make_plan(label_config.parse(CONFIG))
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
 
 
 @pytest.fixture
@@ -91,7 +81,7 @@ def data_of(plan):
                     units=units if sequence else None,
                 )
             )
-        return Dataset(tuple(pools), plan.signature, str(labels), annotators=1, tied=0, unusable=0)
+        return Dataset(tuple(pools), plan.signature, str(labels), annotators=1, tied=0)
 
     return make
 

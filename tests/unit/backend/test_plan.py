@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.types import Kind
 from ls_active.fields import look_at
 from ls_active.label_config import parse
 from ls_active.plan import Input, LeftOut, Plan, make_plan
-from tests.harness.units import cut_into_words
 
 CHOICES = '<Choice value="A"/><Choice value="B"/>'
 TEXT = '<Text name="t" value="$text"/>'
@@ -20,10 +19,7 @@ TITLE = '<Text name="u" value="$title"/>'
 VIDEO = '<Video name="v" value="$video"/>'
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _words():
-    with cut_into_words():
-        yield
+pytestmark = pytest.mark.usefixtures("words")
 
 
 def view(inner: str, shown: str = TEXT) -> str:
@@ -102,6 +98,8 @@ class TestWhatIsLeftOut:
                 view(f'<View visibleWhen="region-selected"><View>{choices()}</View></View>'),
                 "sometimes",
             ),
+            (view(f'<View visiblewhen="region-selected">{choices()}</View>'), "sometimes"),
+            (view(labels("c", "t,u"), TEXT + TITLE), "labels 2 objects"),
             (view(choices('value="$options"')), "from the task's data"),
             (
                 view(f'<Repeater on="$x" indexFlag="i">{choices()}</Repeater>'),
@@ -118,7 +116,7 @@ class TestWhatIsLeftOut:
             (view('<Labels name="c" toName="v"><Label value="A"/></Labels>', VIDEO), "Video"),
             (view('<Pairwise name="c" toName="t,v"/>', TEXT + VIDEO), "objects"),
         ],
-        ids=range(19),
+        ids=range(21),
     )
     def test_is_named_with_the_reason(self, config, why):
         plan = make_plan(parse(config))
@@ -242,7 +240,6 @@ class TestTheFeatureKey:
         }
         assert len(keys) == 9
 
-    @settings(max_examples=50)
     @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3)), max_size=3))
     def test_tells_attributes_apart(self, attributes):
         one = Input("text", "text", 1, media=False, attributes=tuple(attributes))

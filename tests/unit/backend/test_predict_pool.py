@@ -5,7 +5,6 @@ import json
 import os
 import signal
 from collections.abc import Coroutine, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +25,12 @@ def pid_of(answer: Answer) -> int:
     return int(json.loads(answer.body)["model_version"].removeprefix("pid-"))
 
 
-@pytest.fixture
-def pool(tmp_path: Path) -> Iterator[PredictPool]:
-    pool = PredictPool(make_settings(tmp_path, predict_processes=1, predict_backlog=2), Obedient)
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PredictPool]:
+    settings = make_settings(
+        tmp_path_factory.mktemp("data"), predict_processes=1, predict_backlog=2
+    )
+    pool = PredictPool(settings, Obedient)
     yield pool
     pool.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 
 import PIL.Image
 import pytest
@@ -136,6 +137,18 @@ class TestFiles:
         with pytest.raises(NotFound, match="host is not allowed"):
             files(MediaError(MediaProblem.HOST_NOT_ALLOWED, "the host is not allowed"))
 
+    @pytest.mark.parametrize("kind", [2, 5, 7, 12])  # Text, a fraction, anything, a float.
+    def test_a_place_in_a_file_that_is_no_number_is_no_picture(self, files, kind):
+        content = bytearray(picture(kind="TIFF"))
+        where = content.index(struct.pack("<HH", 273, 4))  # Where its pixels begin.
+        content[where + 2 : where + 4] = struct.pack("<H", kind)
+        with pytest.raises(NotFound):
+            files(bytes(content))
+
+    def test_a_field_that_the_config_does_not_show_is_none(self, files):
+        with pytest.raises(NotFound, match="no file in 'hidden'"):
+            files(picture(), "hidden")
+
     def test_a_field_that_holds_no_address_is_none(self, files):
         with pytest.raises(NotFound, match="no file in 'n'"):
             files(b"", field="n")
@@ -156,7 +169,3 @@ def test_tasks_are_asked_for_by_number_in_one_request():
     [(method, path, filters)] = asked
     assert (method, path, filters["conjunction"]) == ("GET", "/api/tasks", "or")
     assert [item["value"] for item in filters["items"]] == [7, 9]
-
-    def test_a_field_that_the_config_does_not_show_is_none(self, files):
-        with pytest.raises(NotFound, match="no file in 'hidden'"):
-            files(picture(), "hidden")

@@ -8,13 +8,7 @@ import pytest
 
 from ls_active.options import Options
 from ls_active.project import Connection, ProjectStatus, State
-from ls_active.store import Store
 from tests.harness.simulated_project import UID
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(str(tmp_path))
 
 
 class TestConnection:

@@ -14,7 +14,7 @@ from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LockLost, PublicationIncomplete
 from ls_active.loop.publication import GAP, Item, Publisher, deal, items
 from ls_active.plan import make_plan
-from tests.harness.rig import TEXTS, Rig
+from tests.harness.rig import TEXTS
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 
@@ -94,11 +94,6 @@ class TestItems:
 @pytest.fixture
 def studio():
     return SimulatedLabelStudio(TEXTS[:8], sampling="Uncertainty sampling")
-
-
-@pytest.fixture
-def rig(tmp_path, studio):
-    return Rig(tmp_path, studio)
 
 
 @pytest.fixture

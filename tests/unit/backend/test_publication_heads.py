@@ -13,7 +13,6 @@ from ls_active.loop.publication import Publisher, items, unasked
 from ls_active.plan import Plan, make_plan
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
-from tests.harness.units import cut_into_words
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
@@ -31,10 +30,7 @@ MOODS = (
 SPANS = (Verdict((None, "Pet"), 0.7, (0.9, 0.7)), Verdict(("Pet",), 0.2, (0.5,)))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _words():
-    with cut_into_words():
-        yield
+pytestmark = pytest.mark.usefixtures("words")
 
 
 @pytest.fixture

@@ -9,14 +9,9 @@ import pytest
 from ls_active.sync import recount
 from ls_active.sync.recount import Recount
 from tests.harness.mirrors import contents, open_mirror, reader_of, sync_of
-from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
 from ls_active.service import Service
 from ls_active.web.app import create_app
-from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_http import KEY, Wire, on_a_socket
@@ -105,10 +104,7 @@ class Server:
 GONE = [Server.killed, Server.frozen, Server.full]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,11 @@ import pytest
 
 from ls_active.errors import LockLost
 from ls_active.loop.models import ModelShelf
-from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture

@@ -8,16 +8,11 @@ import pytest
 
 from ls_active.errors import LabelStudioRejected, PublicationIncomplete
 from ls_active.loop.refit import IDLE_PRUNES, KEPT_PUBLICATIONS
-from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from ls_active.errors import BadLabelConfig, NotFound
 from ls_active.loop.models import ModelShelf
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
-from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID
@@ -20,10 +19,7 @@ ELSEWHERE = CONFIG.replace("$text", "$body")
 NOTHING = '<View><Text name="text" value="$text"/></View>'
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture(scope="module")

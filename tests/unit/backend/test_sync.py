@@ -23,14 +23,9 @@ from tests.harness.mirrors import (
     row_of,
     sync_of,
 )
-from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 @pytest.fixture

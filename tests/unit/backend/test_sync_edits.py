@@ -15,14 +15,9 @@ from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import SyncReport
 from tests.harness.effects import Killed
 from tests.harness.mirrors import anew, contents, open_mirror, sync_of
-from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio
 
-
-@pytest.fixture(autouse=True, scope="module")
-def _quick():
-    with quick():
-        yield
+pytestmark = pytest.mark.usefixtures("quickly")
 
 
 ANNOTATIONS = ("annotate", "second", "skip", "update", "star", "delete", "lose")
@@ -104,7 +99,7 @@ class Script:
             edit(self.random.choice(annotations))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(operations=st.lists(st.sampled_from(OPERATIONS), max_size=16), seed=st.integers(0, 2**16))
 def test_any_edits_end_as_a_full_sync_would(operations, seed):
     studio = SimulatedLabelStudio([f"text {number}" for number in range(8)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
@@ -73,7 +73,6 @@ def configs(draw: st.DrawFn) -> Example:
     )
 
 
-@settings(max_examples=150)
 @given(configs(), st.data())
 def test_any_config_reads_back_what_it_writes_and_label_studio_takes_it(
     example: Example, data: st.DataObject
@@ -99,6 +98,13 @@ def choices(attributes: str = "") -> Head:
 )
 def test_two_answers_where_one_was_asked_say_nothing(chosen: object, answer: str | None) -> None:
     assert choices().read([{"from_name": "c", "value": {"choices": chosen}}]) == answer
+
+
+@pytest.mark.parametrize("step", ["1e-300", "0"])
+def test_a_step_of_next_to_nothing_allows_every_number(step: str) -> None:
+    head = head_of(view(f'<Number name="c" toName="t" min="0" max="1e12" step="{step}"/>'))
+    [region] = head.write(Verdict(1e10 + 0.5, 0.9))
+    assert region["value"] == {"number": 1e10 + 0.5}
 
 
 class TestSetsOfChoices:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import resource
 import shutil
+import signal
 import stat
 import sys
 import tempfile
@@ -14,10 +16,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from pydantic import SecretStr
 
 from ls_active.engine import valkey
 from ls_active.engine.valkey import EmbeddedValkey, server_binary
 from ls_active.errors import QueueDown
+from ls_active.job_desk import JobDesk
+from tests.harness.rig import settings_in
+from tests.harness.simulated_project import UID
 from tests.redis_fixture import wait_until
 
 processes = multiprocessing.get_context("spawn")
@@ -166,6 +172,44 @@ class TestOneServer:
             assert answers(next_server)
         process.wait()
         leaving.join()
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def room(self, tmp_path, monkeypatch) -> int:
+        """Have the kernel refuse every byte of a file beyond so many, as a quota does."""
+        blocks = 64
+        program = tmp_path / "valkey-server"
+        script = f"trap '' XFSZ; ulimit -S -f {blocks}; exec {server_binary()} \"$@\""
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o700)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        return blocks * 512
+
+    def test_is_said_and_takes_hints_again_when_there_is_room(self, folder, tmp_path, room):
+        with EmbeddedValkey(folder) as server, client(server) as connection:
+            desk = JobDesk(settings_in(tmp_path, redis_url=SecretStr(server.url)))
+            desk.hint_now(UID)
+            connection.set("large", b"x" * room)
+            with pytest.raises(QueueDown, match="Redis refuses: MISCONF"):
+                desk.hint_now(UID)
+            everything = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+            pid = connection.info("server")["process_id"]
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, everything)
+            wait_until(lambda: accepts(desk))
+            wanted = desk.coalescer.wanted(UID)
+            os.kill(pid, signal.SIGKILL)
+            server._process.wait()
+            server.start()
+            assert desk.coalescer.wanted(UID) == wanted
+            desk.redis.close()
+
+
+def accepts(desk: JobDesk) -> bool:
+    with suppress(QueueDown):
+        desk.hint_now(UID)
+        return True
+    return False
 
 
 class TestFolder:

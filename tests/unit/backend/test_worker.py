@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -17,10 +19,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 from rq.job import Job
+from rq.registry import FailedJobRegistry
+from rq.serializers import PickleSerializer
 
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.lock import Lock
+from ls_active.engine.running import jobs_in_hand
 from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.engine.worker import (
     EntryPoint,
@@ -28,12 +33,11 @@ from ls_active.engine.worker import (
     RefusedJob,
     enqueue,
     make_queue,
-    queue_depth,
     run_timer,
     run_worker,
     worker_count,
 )
-from tests.redis_fixture import fresh_valkey, pop, wait_until
+from tests.redis_fixture import pop, wait_until
 
 UID = "7.1700000000"
 processes = multiprocessing.get_context("spawn")
@@ -45,6 +49,16 @@ class Ours(EntryPoint):
 
 class OurWorker(LoopWorker):
     job_class = Ours
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, evidence: Path) -> None:
+        self.evidence = str(evidence)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (self.evidence,)
 
 
 # The entry points of these tests.
@@ -98,19 +112,6 @@ def _private(url: str) -> None:
     note(url, "ran")
 
 
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with fresh_valkey() as url:
-        yield url
-
-
-@pytest.fixture
-def connection(url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(url) as connection:
-        connection.flushall()
-        yield connection
-
-
 @pytest.fixture
 def queue(connection: redis.Redis) -> Queue:
     return make_queue(connection, Ours)
@@ -147,11 +148,6 @@ class TestEnqueue:
         assert (job.timeout, job.result_ttl, job.failure_ttl) == (5, 60, 86400)
         assert job.retries_left == 3
         assert job.description == "note"
-
-    def test_counts_what_waits(self, connection, queue):
-        assert queue_depth(connection) == 0
-        enqueue(queue, "note", "an url", "text")
-        assert queue_depth(connection) == 1
 
     def test_runs_our_module_by_default(self, connection):
         job_id = enqueue(make_queue(connection), "refit", UID)
@@ -213,12 +209,29 @@ class TestRefusal:
         assert job.stopped_callback is None
         assert not job.webhooks
 
-    def test_fails_the_job_and_leaves_the_worker_at_work(self, url, connection, queue, tmp_path):
+    def test_leaves_pickles_unopened_wherever_they_lie(self, valkey, connection, queue, tmp_path):
         evidence = tmp_path / "evidence"
-        with workers(url):
+        bomb = PickleSerializer.dumps(Bomb(evidence))
+        theirs = Queue(worker.QUEUE, connection=connection, serializer=PickleSerializer)
+        planted = [theirs.enqueue(os.mkdir, str(evidence)) for _ in range(2)]
+        fields = ("meta", "result", "exc_info", "group_id", "description")
+        connection.hset(planted[0].key, mapping=dict.fromkeys(fields, bomb))
+        connection.hset(planted[1].key, mapping={**dict.fromkeys(fields, bomb), "data": bomb})
+        assert jobs_in_hand(queue) == []
+        with workers(valkey):
+            enqueue(queue, "note", valkey, "still here")
+            pop(connection, "notes")
+            wait_until(lambda: len(FailedJobRegistry(queue=queue)) == 2)
+        assert not evidence.exists()
+        PickleSerializer.loads(bomb)
+        assert evidence.exists()
+
+    def test_fails_the_job_and_leaves_the_worker_at_work(self, valkey, connection, queue, tmp_path):
+        evidence = tmp_path / "evidence"
+        with workers(valkey):
             foreign = Queue(worker.QUEUE, connection=connection, serializer=worker.JSONSerializer)
             planted = foreign.enqueue("os.mkdir", str(evidence))
-            enqueue(queue, "note", url, "still here")
+            enqueue(queue, "note", valkey, "still here")
             pop(connection, "notes")
             wait_until(lambda: planted.get_status().value == "failed")
         assert "names 'os.mkdir', which is no entry point" in planted.latest_result().exc_string
@@ -227,26 +240,26 @@ class TestRefusal:
 
 class TestWorker:
     def test_a_killed_worker_takes_its_horse_along_and_another_does_the_job(
-        self, url, connection, queue
+        self, valkey, connection, queue
     ):
-        with workers(url, 2):
-            enqueue(queue, "hang_once", url)
+        with workers(valkey, 2):
+            enqueue(queue, "hang_once", valkey)
             horse, parent = map(int, pop(connection, "horses").split())
             os.kill(parent, signal.SIGKILL)
             wait_until(lambda: not is_alive(horse))
             wait_until(lambda: connection.lrange("notes", 0, -1) == [b"finished"])
             assert connection.get("runs") == b"2"
 
-    def test_a_killed_horse_is_replaced(self, url, connection, queue):
-        with workers(url):
-            enqueue(queue, "hang_once", url)
+    def test_a_killed_horse_is_replaced(self, valkey, connection, queue):
+        with workers(valkey):
+            enqueue(queue, "hang_once", valkey)
             horse, _ = map(int, pop(connection, "horses").split())
             os.kill(horse, signal.SIGKILL)
             wait_until(lambda: connection.lrange("notes", 0, -1) == [b"finished"])
 
-    def test_stops_on_sigterm_when_the_job_is_done(self, url, connection, queue):
-        with workers(url) as (process,):
-            enqueue(queue, "work_a_second", url)
+    def test_stops_on_sigterm_when_the_job_is_done(self, valkey, connection, queue):
+        with workers(valkey) as (process,):
+            enqueue(queue, "work_a_second", valkey)
             wait_until(lambda: connection.llen("notes"))
             process.terminate()
             process.join()
@@ -254,12 +267,12 @@ class TestWorker:
             assert connection.lrange("notes", 0, -1) == [b"began", b"finished"]
             assert worker_count(connection) == 0
 
-    def test_is_known_again_after_redis_was_wiped(self, url, connection, queue):
-        with workers(url):
+    def test_is_known_again_after_redis_was_wiped(self, valkey, connection, queue):
+        with workers(valkey):
             connection.flushall()
             assert worker_count(connection) == 0
             wait_until(lambda: worker_count(connection) == 1)
-            enqueue(queue, "note", url, "still here")
+            enqueue(queue, "note", valkey, "still here")
             pop(connection, "notes")
 
     def test_one_without_a_recent_sign_of_life_does_not_count(self, connection):
@@ -369,17 +382,17 @@ class TestTimer:
 
 
 @pytest.mark.slow
-def test_the_last_hint_is_served_whoever_is_killed(url, connection, queue):
+def test_the_last_hint_is_served_whoever_is_killed(valkey, connection, queue):
     """Three workers, one killed every 0.3 s, horses that kill themselves, hints all the while."""
     coalescer = Coalescer(
-        connection, lambda uid, job_id: enqueue(queue, "learn", url, uid, job_id=job_id)
+        connection, lambda uid, job_id: enqueue(queue, "learn", valkey, uid, job_id=job_id)
     )
     stop = threading.Event()
     timer = threading.Thread(
         target=run_timer, args=(coalescer, queue, lambda: [UID]), kwargs={"stop": stop}
     )
     timer.start()
-    with workers(url, 3) as team:
+    with workers(valkey, 3) as team:
         for burst in range(40):
             for _ in range(25):
                 connection.incr("labels")
@@ -388,7 +401,7 @@ def test_the_last_hint_is_served_whoever_is_killed(url, connection, queue):
             victim = burst % len(team)
             team[victim].kill()
             team[victim].join()
-            team[victim] = processes.Process(target=run_worker, args=(url, OurWorker))
+            team[victim] = processes.Process(target=run_worker, args=(valkey, OurWorker))
             team[victim].start()
         wait_until(lambda: connection.get("model") == b"1000")
     stop.set()

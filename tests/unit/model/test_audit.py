@@ -2,7 +2,7 @@ import hashlib
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning import loop
@@ -97,7 +97,6 @@ def test_interleave_places_no_row_twice_and_fills_the_head(
     assert set(rows[~is_audit].tolist()) <= set(ranked)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.floats(0, 1), st.integers(1, 5), st.randoms(use_true_random=False))
 def test_the_share_is_kept_when_every_label_ranks_anew(epsilon, annotators, random):
     """Annotators take one of the first few places each; every label re-ranks."""

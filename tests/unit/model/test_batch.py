@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -78,7 +78,6 @@ def test_looks_at_so_many_candidates_and_no_more(monkeypatch):
     assert sorted(head(scores, axes(0, 0, 0, 1, *[0] * 6), 2)) == [0, 3]
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(0, 50), st.integers(1, 8), st.data())
 def test_any_pool(groups, k, block, data):
     X = axes(*groups)

@@ -4,7 +4,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.special import softmax
@@ -27,7 +27,6 @@ def score(emissions, transitions, path):
 LENGTHS = st.lists(st.integers(0, 4), min_size=1, max_size=4)
 
 
-@settings(max_examples=30, deadline=None)
 @given(LENGTHS, st.integers(1, 3), st.integers(0, 99))
 def test_marginals_are_sums_over_all_labellings(lengths, k, seed):
     starts, emissions, transitions = chains(lengths, k, seed)
@@ -51,7 +50,6 @@ def test_marginals_are_sums_over_all_labellings(lengths, k, seed):
     np.testing.assert_allclose(pairs, moves, atol=1e-8)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 4), st.integers(1, 3), st.integers(0, 99))
 def test_the_best_path_is_the_best_of_all(length, k, seed):
     _, emissions, transitions = chains([length], k, seed)

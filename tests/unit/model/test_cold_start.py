@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -41,7 +41,6 @@ def test_the_same_pool_gives_the_same_order():
     assert run(X, 30, seed=5) == run(X, 30, seed=5)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 15), st.booleans(), st.data())
 def test_any_pool(n, k, sparse, data):
     kinds = data.draw(st.lists(st.integers(-1, 3), min_size=n, max_size=n))

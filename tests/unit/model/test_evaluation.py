@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -109,7 +109,6 @@ def test_errors_that_cancel_are_seen():
     assert calibration_error(told, right) == pytest.approx(0.4)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 300), st.integers(0, 999))
 def test_calibration_error_is_a_share_and_has_no_order(n, seed):
     rng = np.random.default_rng(seed)

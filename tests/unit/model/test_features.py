@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
@@ -15,7 +15,6 @@ def random_rows(n: int, width: int = 50, density: float = 0.2, seed: int = 0) ->
     return csr_matrix(array.astype(np.float32))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 60), st.integers(1, 20), st.integers(1, 200), st.booleans())
 def test_blocks_cover_every_row_once(n, block_rows, block_values, sparse):
     X = random_rows(n, 10) if sparse else np.zeros((n, 10), dtype=np.float32)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import HashingVectorizer
 
@@ -93,7 +93,6 @@ def test_chunks_change_nothing(monkeypatch):
     assert abs(transform(texts) - whole).nnz == 0
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.one_of(st.text(st.characters()), st.floats(), st.none()), max_size=5))
 def test_any_values(values):
     featurizer = TextFeaturizer()
@@ -104,7 +103,6 @@ def test_any_values(values):
     assert (X.data >= 1).all()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=4))
 def test_characters_are_hashed_as_scikit_learn_does(texts):
     texts = [*texts, "Bank of the bank, a ΣΑΣ İstanbul x", "y" * (text.CACHED_LENGTH + 1)]

@@ -3,7 +3,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import InvalidInput, Unreadable
@@ -137,7 +137,6 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(ANY, max_size=3))
 def test_any_table(values):
     featurizer = TableFeaturizer()
@@ -148,7 +147,6 @@ def test_any_table(values):
     assert (X[:, 0] == 1).all()
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text(max_size=5), st.floats() | st.text(max_size=5), min_size=1))
 def test_a_table_and_its_json_are_the_same(table):
     one, other = rows(table, json.dumps(table))
@@ -209,7 +207,6 @@ def test_the_length_must_be_known(length):
         VectorFeaturizer({"length": length})
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers() | st.floats(), min_size=3, max_size=3))
 def test_any_vector(value):
     featurizer = vectors_of_three()

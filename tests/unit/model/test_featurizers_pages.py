@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import Unreadable
@@ -87,7 +87,6 @@ def test_a_page_without_text_is_unreadable(page):
         HyperTextFeaturizer().parse(page)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
@@ -162,7 +161,6 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(ANY, max_size=4))
 def test_any_dialogue(value):
     featurizer = ParagraphsFeaturizer()

@@ -5,13 +5,19 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import Unreadable
 from active_learning.featurizers import series as reading
 from active_learning.featurizers.series import Columns, format_time, parse_time, read_series
-from active_learning.featurizers.timeseries import MAX_SLOTS, SHARED, SLOTS, TimeSeriesFeaturizer
+from active_learning.featurizers.timeseries import (
+    BANDS,
+    MAX_SLOTS,
+    SHARED,
+    SLOTS,
+    TimeSeriesFeaturizer,
+)
 from active_learning.featurizers.timeseries_windows import MAX_WINDOWS, TimeSeriesWindows
 from tests.checks import featurizer as checks
 
@@ -233,7 +239,6 @@ def test_slow_and_fast_waves_are_told_apart_wherever_they_start(n):
 NUMBERS = st.none() | st.floats() | st.integers(-(10**30), 10**30) | st.text(max_size=2)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "t", "c"]), st.lists(NUMBERS, max_size=30) | NUMBERS
@@ -252,7 +257,6 @@ def test_any_series(value, attributes):
         assert np.isfinite(X).all()
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from('01.5,;"\n\r\tae-'), max_size=40), st.sampled_from(",;\t ."))
 def test_any_file(text, separator):
     featurizer = TimeSeriesFeaturizer({"sep": separator})
@@ -315,3 +319,12 @@ def test_json_and_csv_are_the_same_series():
     one, other, third = (features(v, **told) for v in (value, text, json.dumps(value).encode()))
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(one, third)
+
+
+def test_bands_only_where_there_are_as_many_frequencies():
+    few, enough = (
+        TimeSeriesFeaturizer({"channels": "a"}).parse({"a": np.sin(np.arange(n)).tolist()})
+        for n in (2 * BANDS - 3, 2 * BANDS - 2)
+    )
+    assert not few[-BANDS:].any()
+    assert enough[-BANDS:].all()

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import Unreadable
@@ -74,7 +74,6 @@ def test_a_line_has_the_tokens_it_has_alone(one, other):
     assert together == (tokens(one) + tokens(other))[:MAX_TOKENS]
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters()) | st.integers() | st.floats() | st.none() | st.binary())
 def test_any_value(value):
     featurizer = TokenFeaturizer()

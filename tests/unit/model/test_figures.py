@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics
@@ -38,7 +38,6 @@ def test_classes_by_hand():
     assert three.baseline == pytest.approx(2 / 3)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 60), st.integers(0, 99))
 def test_classes_agree_with_scikit_learn(n, seed):
     rng = np.random.default_rng(seed)
@@ -53,7 +52,6 @@ def test_classes_agree_with_scikit_learn(n, seed):
     assert found.low <= found.value <= found.high
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 60), st.integers(0, 99))
 def test_confusion_agrees_with_scikit_learn_and_leaves_out_what_never_came(n, seed):
     rng = np.random.default_rng(seed)
@@ -118,7 +116,6 @@ def test_sets_by_hand():
     assert (found.basis, found.n, found.measure) == ("audit", 4, "F1 of a task")
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(1, 40), st.integers(0, 99))
 def test_sets_agree_with_scikit_learn(n, seed):
     rng = np.random.default_rng(seed)
@@ -167,7 +164,6 @@ NUMBERS = st.integers(2, 30).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(NUMBERS)
 @example((np.array([2.2e-156, 0.0]), np.ones(2)))
 def test_numbers_agree_with_scikit_learn(pair):
@@ -218,7 +214,6 @@ def test_units_by_hand():
     assert found.support == {"a": 2, "b": 1}
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=10), st.integers(0, 99))
 def test_units_of_one_task_agree_with_scikit_learn(counts, seed):
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -28,7 +28,6 @@ def sample_of(said, ids=None, counts=None, *, number: bool = False) -> Sample:
 # Agreement
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=50))
 def test_agreement_of_classes_is_cohens_kappa(pairs):
     old, new = map(list, zip(*pairs, strict=True))
@@ -160,7 +159,6 @@ def test_the_newest_version_far_enough_behind_is_compared():
     assert history.earlier_place([90, 50, 90], 100, 2) == 2
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3_000))
 def test_history_is_thinned_and_keeps_its_ends(steps):
     labels = np.cumsum(steps).tolist()

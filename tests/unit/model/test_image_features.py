@@ -207,7 +207,6 @@ def test_the_limit_is_an_option():
 SOUND_FILES = [encoded(scene(), kind) for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP")]
 
 
-@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(SOUND_FILES),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
@@ -224,7 +223,7 @@ def test_damage_is_unreadable_or_a_picture(data, changes, kept):
     assert picture.shape == (SIDE, SIDE, 3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 2**32 - 1))
 def test_any_picture_has_a_finite_row_of_its_own(width, height, seed):
     rng = np.random.default_rng(seed)

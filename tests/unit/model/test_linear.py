@@ -31,7 +31,7 @@ def test_is_the_product_of_scaled_rows_and_coefficients(form):
     np.testing.assert_allclose(linear(X), expected, atol=1e-5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sampled_from(FORMS), st.integers(1, 30), st.integers(1, 2000))
 def test_blocks_do_not_matter(form, block_rows, block_values):
     X, linear = some_linear(form)

@@ -3,12 +3,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from scipy.stats import rankdata
 
-from active_learning import loop
+from active_learning import judging, loop
 from active_learning.errors import UnknownComponent
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
@@ -192,7 +192,6 @@ def test_a_strategy_of_ones_own():
 FITTED = loop.fit(pool_of(*sparse_topics(30), 3)).model
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 12), st.integers(0, 15), st.floats(0, 1), st.booleans(), st.data())
 def test_any_pool(n, k, epsilon, with_model, data):
     X, y = sparse_topics(30)
@@ -479,3 +478,40 @@ def test_skipped_tasks_are_judged_once_nobody_else_waits():
     assert queue.reasons == (Reason.STRATEGY,) * 3 + (Reason.SKIPPED,) * 7
     assert (np.diff(queue.scores[3:]) <= 0).all()
     assert queue.verdicts == (loop.opine(model, pool, queue.rows).verdicts(np.arange(10)),)
+
+
+# Where probabilities do not fit
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_of_a_large_pool_a_part_is_looked_at(kind, monkeypatch):
+    pool = learnable(kind, "counts", n=150)
+    monkeypatch.setattr(judging, "PROBABILITIES", 100)
+    model, back = fitted(pool), np.flatnonzero(pool.serving == Serving.YES)[:30]
+    pool = with_serving(pool, back, Serving.LAST)
+    queue = rank(pool, model, k=70)
+    waiting = np.flatnonzero(pool.serving == Serving.YES)
+    assert set(queue.rows) <= {*waiting, *back}
+    assert len(set(queue.rows)) == 70
+    assert len(queue.verdicts[0]) == 70
+    said = loop.opine(model, pool, np.sort(queue.rows)).verdicts(np.arange(70))
+    by_row = dict(zip(np.sort(queue.rows).tolist(), said, strict=True))
+    assert [v.answer for v in queue.verdicts[0]] == [by_row[r].answer for r in queue.rows.tolist()]
+
+
+def test_the_part_that_is_looked_at_is_drawn_anew_and_fits(monkeypatch):
+    monkeypatch.setattr(judging, "PROBABILITIES", 90)
+    asked = []
+
+    class Spy:
+        name = "spy"
+
+        def score(self, candidates: Candidates):
+            asked.append(candidates.proba.shape)
+            return np.zeros(candidates.tasks)
+
+    pool = some_pool()
+    model = fitted(pool)
+    orders = [rank(pool, model, strategy=Spy(), seed=seed, k=5, epsilon=0).ids for seed in (0, 1)]
+    assert all(30 <= tasks <= 35 and classes == 3 for tasks, classes in asked)
+    assert orders[0].tolist() != orders[1].tolist()

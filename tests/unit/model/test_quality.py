@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cleanlab.count import compute_confident_joint
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning import loop
@@ -16,7 +16,6 @@ from active_learning.scaling import scaling_of
 from tests.unit.model.synthetic import bbc, pool_of
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(5, 80), st.integers(2, 4), st.integers(0, 999))
 def test_suspects_are_off_the_diagonal_of_cleanlabs_confident_joint(n, classes, seed):
     rng = np.random.default_rng(seed)

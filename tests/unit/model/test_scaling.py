@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.sparse import csr_matrix, issparse
@@ -254,7 +254,6 @@ def test_all_tasks_of_a_pool_count(form):
     assert (fewer.weights != by_hand.weights).any()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     hnp.arrays(
         np.float32,

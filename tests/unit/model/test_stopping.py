@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning import stopping
@@ -159,7 +159,6 @@ def test_comparisons_follow_each_other_without_overlap():
 # The learning curve
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.floats(0.6, 1.0), st.floats(0.3, 3.0), st.floats(0.3, 0.8), st.integers(100, 1_000))
 def test_the_law_that_made_a_curve_is_found(top, drop, power, start):
     n = np.geomspace(start, 4 * start, 15).astype(int)
@@ -171,7 +170,6 @@ def test_the_law_that_made_a_curve_is_found(top, drop, power, start):
     assert expected_gain(history) == pytest.approx(expected, abs=0.004)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(-3, 1), min_size=4, max_size=20))
 def test_whatever_the_figures_a_gain_is_never_negative(values):
     history = course([None, *[1.0] * (len(values) - 1)], step=100, values=np.array(values))

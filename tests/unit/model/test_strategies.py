@@ -1,10 +1,12 @@
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from active_learning import ordering, registry
+from active_learning import features, ordering, registry
 from active_learning.outcomes import Choice
+from active_learning.strategies import badge
 from active_learning.types import Kind
 from tests.checks import strategy as checks
 
@@ -48,6 +50,23 @@ def test_a_large_pool_is_sampled(name, monkeypatch):
     given = checks.candidates(checks.distributions(60, 3), wanted=10)
     scores = checks.check_scores(registry.strategy_named(name), given)
     assert 10 < len(np.unique(scores)) <= 26 or name == "badge"
+
+
+@pytest.mark.parametrize("name", sorted(registry.strategies()))
+def test_many_classes_are_not_copied(name, monkeypatch):
+    # A pool of 100,000 tasks and 1,000 classes is 800 MB.
+    monkeypatch.setattr(features, "BLOCK_VALUES", 50_000)
+    monkeypatch.setattr(ordering, "SAMPLE", 50)
+    monkeypatch.setattr(badge, "BLOCK", 50)
+    given = checks.candidates(checks.distributions(3_000, 500), wanted=10)
+    strategy = registry.strategy_named(name)
+    tracemalloc.start()
+    try:
+        checks.check_scores(strategy, given)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < given.proba.nbytes / 2
 
 
 @pytest.mark.parametrize("name", ["mnlp", "token_entropy"])

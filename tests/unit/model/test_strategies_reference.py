@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skactiveml.pool import CoreSet as TheirCoreSet
 from skactiveml.pool import batch_bald, uncertainty_scores
@@ -17,7 +17,6 @@ METHODS = {
 }
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(sorted(METHODS)), st.integers(2, 12), st.integers(1, 40))
 def test_uncertainty(name, classes, tasks):
     proba = distributions(tasks, classes)

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import InvalidInput
@@ -20,7 +20,6 @@ def units_of(counts) -> Units:
     return Units(X, starts)
 
 
-@settings(max_examples=100, deadline=None)
 @given(COUNTS, st.data())
 def test_units_of_tasks_are_those_between_their_starts(counts, data):
     units = units_of(counts)
@@ -39,7 +38,6 @@ def test_units_by_hand():
     assert starts.tolist() == [0, 3, 3, 5, 8]
 
 
-@settings(max_examples=100, deadline=None)
 @given(COUNTS, st.data())
 def test_a_task_with_one_labelled_unit_is_labelled(counts, data):
     units = units_of(counts)

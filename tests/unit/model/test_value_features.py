@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.errors import Unreadable
@@ -122,7 +122,6 @@ def test_windows_follow_the_time_column():
     assert places[-1][1] == 40
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60).filter(str.strip))
 def test_tokens_are_exactly_what_is_not_blank(text):
     cutter = TokenFeaturizer()
