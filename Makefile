@@ -21,8 +21,8 @@ demo: install ## Run a Label Studio with real texts and the loop; LABELS=60 has 
 test: label-studio ## Run the tests, with a real Label Studio (minutes)
 	pytest
 
-test-slow: label-studio ## Run the tests that take longer
-	pytest -m slow
+test-slow: label-studio ## Run the tests that take longer, and try each property on more examples
+	pytest -m "slow or hypothesis"
 
 test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
 	pytest -m long -s
@@ -39,7 +39,7 @@ soak: label-studio ## Everything at once for ten minutes on a real Label Studio,
 fuzz: install ## 100 000 requests that are wrong in any way
 	pytest -m long -s tests/unit/backend/test_fuzz.py
 
-test-all: label-studio ## Run all tests
+test-all: label-studio ## Run all tests, and try each property on more examples
 	pytest -m "slow or not slow"
 
 lint: install ## Check style, types and imports

@@ -88,7 +88,8 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
     sets, counts = np.unique(truth, axis=0, return_counts=True)
     overlap = _f1(said, truth)
     low, high = wilson(float(overlap.sum()), len(Y))
-    of_truth = np.where(truth, proba, 1 - proba)
+    of_truth = 1 - proba
+    np.copyto(of_truth, proba, where=truth)
     np.log(np.clip(of_truth, TINY, 1.0, out=of_truth), out=of_truth)
     return Figures(
         basis=basis,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ls_active.errors import LabelStudioRejected
 from ls_active.label_studio.client import LabelStudioClient, Project, Task
 from ls_active.project import ProjectStatus
 from tests.harness.data import LABEL_CONFIG, Labelled
 from tests.harness.label_studio import Annotator
 from tests.harness.stack import Stack
+
+_TOO_BUSY = re.compile("503 Server Error|Read timed out|health check failed")
 
 
 class Case:
@@ -67,11 +71,21 @@ class Case:
 
     def connect(self, **options: Any) -> ProjectStatus:
         """Press "Connect Model", and wait for the first queue that knows the tasks."""
-        row = self.client.connect_ml_backend(
-            self.id, self.stack.url, "active learning", extra_params=options
-        )
-        self.backend = row["id"]
+        self.wait_until(lambda: self._press_connect(options), 20)
         return self.wait_for(lambda status: status.state in ("waiting", "ready"))
+
+    def _press_connect(self, options: dict[str, Any]) -> bool:
+        """Say whether Label Studio could reach us: on a busy machine one presses again."""
+        try:
+            row = self.client.connect_ml_backend(
+                self.id, self.stack.url, "active learning", extra_params=options
+            )
+        except LabelStudioRejected as error:
+            if not _TOO_BUSY.search(str(error)):
+                raise
+            return False
+        self.backend = row["id"]
+        return True
 
     def set_options(self, options: dict[str, Any] | str) -> None:
         """Edit the options of the connection."""

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -25,7 +26,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="postgresql-")
-        self._data = Path(self._folder.name) / "data"
+        self._data, self._log = Path(self._folder.name) / "data", Path(self._folder.name) / "log"
         self._port = str(free_port())
         self._databases: set[str] = set()
         if _is_root():
@@ -33,20 +34,22 @@ class Cluster:
         # --no-sync, and below fsync=off: nobody needs it after a power cut.
         options = ("-U", _USER, "-A", "trust", "-E", "UTF8", "--no-sync")
         _run(*_as_server("initdb"), "-D", str(self._data), *options)
-        self._process = subprocess.Popen(
-            [*TIED, str(os.getpid()), *_as_server("postgres"), "-D", str(self._data), "-h",
-             "127.0.0.1", "-p", self._port, "-k", self._folder.name, "-c", "fsync=off"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(Path(self._folder.name) / "log").open("wb"),
-            start_new_session=True,
-        )  # fmt: skip
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*TIED, str(os.getpid()), *_as_server("postgres"), "-D", str(self._data), "-h",
+                 "127.0.0.1", "-p", self._port, "-k", self._folder.name, "-c", "fsync=off"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
         self._wait()
 
     def stop(self) -> None:
         """End it; its folder goes as well."""
-        self._process.kill()
-        self._process.wait()
+        # By its own way of being in a hurry: killed, it leaves shared memory behind.
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
         self._folder.cleanup()
 
     def environment(self, database: str) -> dict[str, str]:
@@ -95,9 +98,8 @@ class Cluster:
         ends = time.monotonic() + 60
         ready = [_program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", self._port]
         while subprocess.run(ready, check=False).returncode:
-            log = (Path(self._folder.name) / "log").read_text()
-            assert self._process.poll() is None, log
-            assert time.monotonic() < ends, log
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < ends, self._log.read_text()
             time.sleep(0.1)
 
 
