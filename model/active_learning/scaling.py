@@ -92,7 +92,6 @@ class Scaling:
         if kind is Block.COUNTS:
             return weigh(part, weights)
         result = np.zeros((part.shape[0], end - start + (kind is Block.NUMBERS)), dtype=np.float32)
-        ones = np.ones(result.shape[1], dtype=np.float32)
         # As long as the other columns of an average row.
         constant = np.sqrt(max(int(np.count_nonzero(weights)), 1))
         for rows in blocks(part):
@@ -106,7 +105,8 @@ class Scaling:
             result[rows, : end - start] = scaled
             if kind is Block.NUMBERS:
                 result[rows, -1] = constant * readable
-            result[rows] = weigh(result[rows], ones)
+            lengths = np.linalg.norm(result[rows], axis=1)
+            result[rows] /= np.where(lengths > 0, lengths, 1)[:, None]
         return csr_matrix(result) if is_sparse(X) else result
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -77,7 +77,9 @@ def markdown(table: Table) -> str:
     """Return a table as Markdown."""
     lines = [f"**{table.title}**", "", "| " + " | ".join(table.columns) + " |"]
     lines.append("|" + "---|" * len(table.columns))
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.rows]
+    lines += [
+        "| " + " | ".join("-" if c is None else str(c) for c in row) + " |" for row in table.rows
+    ]
     return "\n".join([*lines, "", *(f"{note}." for note in table.notes), ""])
 
 

@@ -252,9 +252,7 @@ class TestReport:
     def test_markdown(self):
         table = Table("Title", ("a", "b"), ("a note",))
         table.row("x", 1.5)
-        assert markdown(table) == (
-            "**Title**\n\n| a | b |\n|---|---|\n| x | 1.5 |\n\na note.\n"
-        )
+        assert markdown(table) == ("**Title**\n\n| a | b |\n|---|---|\n| x | 1.5 |\n\na note.\n")
 
     def test_an_interval_that_says_nothing_is_left_out(self):
         assert label_report.shown(Interval(0.5, 0.25, 0.75), 2) == "0.50 (0.25-0.75)"
