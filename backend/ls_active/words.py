@@ -12,7 +12,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     State.ADOPTING: ("being connected", "busy"),
     State.SYNCING: ("reading its tasks", "busy"),
     State.WAITING: ("waits", "waits"),
-    State.READY: ("ready", "good"),
+    State.READY: ("up to date", "good"),
     State.CONTESTED: ("contested: somebody else steers the queue", "waits"),
     State.FAILING: ("failing, tried again by itself", "bad"),
     State.REFUSED: ("refused: it is another project than the one connected", "bad"),
