@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-stopping bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +21,8 @@ demo: install ## Run a Label Studio with real texts and the loop; LABELS=60 has 
 test: label-studio ## Run the tests, with a real Label Studio (minutes)
 	pytest
 
-test-slow: label-studio ## Run the tests that take longer
-	pytest -m slow
+test-slow: label-studio ## Run the tests that take longer, and try each property on more examples
+	pytest -m "slow or hypothesis"
 
 test-long: label-studio ## Run what takes many minutes: kills at every point, floods, soak, fuzz
 	pytest -m long -s
@@ -39,7 +39,7 @@ soak: label-studio ## Everything at once for ten minutes on a real Label Studio,
 fuzz: install ## 100 000 requests that are wrong in any way
 	pytest -m long -s tests/unit/backend/test_fuzz.py
 
-test-all: label-studio ## Run all tests
+test-all: label-studio ## Run all tests, and try each property on more examples
 	pytest -m "slow or not slow"
 
 lint: install ## Check style, types and imports
@@ -54,10 +54,13 @@ bench: install ## Measure ours beside label-studio-ml's own server, and Label St
 bench-data: install ## Measure our default heads on real data of every kind, beside plain references
 	python -m tests.bench.data
 
-bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (ten minutes)
-	python -m tests.bench.audit
+bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (half an hour)
+	python -m tests.bench.audit --page docs/audit.md
 
-bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml
+bench-stopping: install ## Measure when the advice says enough, and what is had by then (ten minutes)
+	python -m tests.bench.stopping --page docs/stopping.md
+
+bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml (ten minutes)
 	python -m tests.bench.query --page docs/queries.md
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
@@ -19,6 +20,10 @@ from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio
 from tests.harness.stack import Stack, serve
 from tests.redis_fixture import fresh_valkey
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 E2E = Path(__file__).parent / "e2e"
 
@@ -32,8 +37,9 @@ PROCESSES = {
 CaseMaker = Callable[..., Case]
 
 # A machine stalls: what takes long is no failure.
-settings.register_profile("some", max_examples=30, deadline=None)
-settings.register_profile("many", max_examples=200, deadline=None)
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("some", PATIENT, max_examples=30)
+settings.register_profile("many", PATIENT, max_examples=200)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,6 +10,7 @@
     ├── Unauthorized                      401  wrong or missing credentials at our own door
     ├── Forbidden                         403  an action that none of our own pages asked for
     ├── NotConfirmed                      409  a change of the annotators' queue without a yes
+    ├── NotYet                            409  an action that has nothing to work on so far
     ├── NotFound                          404  a project, version or route we do not have
     ├── PayloadTooLarge                   413  a body beyond the limit
     ├── Busy                              503  the predict queue is full; ask again
@@ -85,6 +86,13 @@ class NotConfirmed(BackendError):
 
     status = 409
     code = "not_confirmed"
+
+
+class NotYet(BackendError):
+    """Raised when an action has nothing to work on so far; the message says what is missing."""
+
+    status = 409
+    code = "not_yet"
 
 
 class NotFound(BackendError):

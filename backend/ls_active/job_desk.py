@@ -6,19 +6,19 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
 import redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from rq.job import JobStatus
 
 from ls_active import label_config, options
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
+from ls_active.engine.outcomes import Outcomes
+from ls_active.engine.queue_errors import queue_errors
 from ls_active.engine.rest import Rest
 from ls_active.engine.running import JobInHand, jobs_in_hand
 from ls_active.errors import (
@@ -27,7 +27,6 @@ from ls_active.errors import (
     LabelStudioUnauthorized,
     NotConfigured,
     NoWorkingKey,
-    QueueDown,
 )
 from ls_active.options import RawOptions
 from ls_active.plan import make_plan
@@ -81,6 +80,7 @@ class JobDesk:
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
         self.rest = Rest(self.redis)
+        self.outcomes = Outcomes(self.redis)
 
     # What the web asks
 
@@ -110,7 +110,7 @@ class JobDesk:
         uid = event.uid
         if uid is None or event.action not in ACTIONS:
             return False
-        with _queue_errors():
+        with queue_errors():
             if event.action == Action.PROJECT_UPDATED and self._knows_config(event):
                 return False
             self.redis.set(f"al:{uid}:heard", time.time(), ex=86_400)
@@ -123,13 +123,13 @@ class JobDesk:
 
     def start_training(self, uid: str) -> str:
         """Ask for a new version at once; return the id of the job that will make it."""
-        with _queue_errors():
+        with queue_errors():
             self.coalescer.force(uid)
             return self.hint_now(uid)
 
     def hint_now(self, uid: str) -> str:
         """Ask for a run over a project, also if it rests; return its job's id."""
-        with _queue_errors():
+        with queue_errors():
             self.rest.wake(uid)
             return self._hint(uid)
 
@@ -143,7 +143,7 @@ class JobDesk:
 
     def figures(self) -> QueueFigures:
         """Return the state of the queue."""
-        with _queue_errors():
+        with queue_errors():
             return QueueFigures(
                 queued=self.queue.count,
                 running=len(self.queue.started_job_registry),
@@ -159,19 +159,19 @@ class JobDesk:
 
     def ask(self, function: str, *arguments: str | int | None) -> str:
         """Enqueue an entry point by its bare name; return the job's id."""
-        with _queue_errors():
+        with queue_errors():
             return worker.enqueue(self.queue, function, *arguments)
 
     def is_done(self, job_id: str) -> bool:
         """Return whether a job came to a good end."""
-        with _queue_errors():
+        with queue_errors():
             job = self.queue.fetch_job(job_id)
             # The record of such a job is dropped after a minute.
             return job is None or job.get_status() == JobStatus.FINISHED
 
     def failure(self, job_id: str) -> str:
         """Return the last words of a job that failed for good; empty of any other."""
-        with _queue_errors():
+        with queue_errors():
             job = self.queue.fetch_job(job_id)
             if job is None or job.get_status() != JobStatus.FAILED:
                 return ""
@@ -182,7 +182,7 @@ class JobDesk:
 
     def in_hand(self) -> list[JobInHand]:
         """Return the jobs that run or wait, with what each does just now."""
-        with _queue_errors():
+        with queue_errors():
             return [self._with_stage(job) for job in jobs_in_hand(self.queue)]
 
     def _with_stage(self, job: JobInHand) -> JobInHand:
@@ -192,19 +192,19 @@ class JobDesk:
         said = json.loads(words)
         return replace(job, stage=said["stage"], share=said["share"])
 
-    def trains(self, uid: str) -> bool:
-        """Return whether a new version was asked for and is not made yet."""
-        with _queue_errors():
-            return self.coalescer.forced(uid) is not None
+    def trains(self, uid: str) -> str:
+        """Return the id of the request for a new version that is not made yet, if there is one."""
+        with queue_errors():
+            return self.coalescer.forced(uid) or ""
 
     def is_deaf(self, uid: str) -> bool:
         """Return whether annotations came lately that no webhook told us of."""
-        with _queue_errors():
+        with queue_errors():
             return bool(self.redis.exists(f"al:{uid}:deaf"))
 
     def ticked(self) -> bool:
         """Return whether a timer ticked within 14 s; it ticks every 15 s."""
-        with _queue_errors():
+        with queue_errors():
             return bool(self.redis.exists("al:tick"))
 
     def probe(self) -> None:
@@ -283,13 +283,3 @@ class JobDesk:
         """Return a text kept in Redis."""
         value = cast("bytes | None", self.redis.get(key))
         return None if value is None else value.decode()
-
-
-@contextmanager
-def _queue_errors() -> Iterator[None]:
-    try:
-        yield
-    except ResponseError as error:
-        raise QueueDown(f"Redis refuses: {error}") from error
-    except RedisError as error:
-        raise QueueDown(f"Redis does not answer: {type(error).__name__}") from error

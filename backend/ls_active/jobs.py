@@ -16,15 +16,13 @@ from functools import cache
 from typing import Any
 
 from active_learning.errors import ActiveLearningError
+from ls_active import buttons
 from ls_active.engine.lock import Lock
 from ls_active.errors import BackendError, LockLost, StoreError
 from ls_active.job_desk import STAGE, JobDesk
 from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
-from ls_active.loop.gate import Gate
-from ls_active.loop.models import ModelShelf
-from ls_active.loop.tabs import make_tab
 from ls_active.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
 from ls_active.values import digest_of
@@ -60,9 +58,10 @@ def refit(uid: str) -> None:
 
 def pin(uid: str, version: int | None) -> None:
     """Hold a project at a version and publish it anew, or let it go on."""
-    desk = _desk()
-    ModelShelf(desk.store, uid).pin(version)
-    desk.hint_now(uid)
+    if version is None:
+        buttons.release(_desk(), uid)
+    else:
+        buttons.hold(_desk(), uid, version)
 
 
 def poll(uid: str, extra_params: str) -> None:
@@ -94,24 +93,22 @@ def mend(uid: str) -> None:
 def resync(uid: str) -> None:
     """Read everything of a project anew, as if we had never seen it."""
     run = _Run(_desk(), uid)
-    with run.held() as lock:
-        run.forget(lock)
-        run.work(lock)
+    with _desk().outcomes.told(uid, "resync", "every task was read anew") as told:
+        with run.held() as lock:
+            run.forget(lock)
+            run.work(lock)
+        if run.trouble:
+            told.failed(run.trouble, "it is tried again by itself")
 
 
 def promote(uid: str, version: int) -> None:
     """Serve a version that the gate holds back."""
-    desk = _desk()
-    Gate(desk.store, uid).release(version)
-    desk.hint_now(uid)
+    buttons.promote(_desk(), uid, version)
 
 
 def tab(uid: str, kind: str) -> None:
     """Make a tab of ours in the project's Data Manager, or bring it up to date."""
-    desk = _desk()
-    if desk.is_active(uid):
-        with connect(desk.settings) as client:
-            make_tab(client, desk.store, uid, kind)
+    buttons.tab(_desk(), uid, kind)
 
 
 @cache
@@ -126,6 +123,7 @@ class _Run:
         self._desk = desk
         self._redis = desk.redis
         self._uid = uid
+        self.trouble = ""
 
     def come(self, lock: Lock) -> None:
         """Work, unless the last run found that what changed has to wait."""
@@ -146,6 +144,7 @@ class _Run:
             known.renewed(own_url=own_url, connected_at=time.time()).save(self._desk.store)
         began = time.time()
         try:
+            before = max(self._desk.store.versions(self._uid), default=0)
             result = self._converge(lock, force=bool(force), look=bool(look))
             why = "asked for" if force else result.why
             self._note(
@@ -169,6 +168,7 @@ class _Run:
             self._redis.delete(self._key(STAGE))
         if force:
             self._desk.coalescer.clear_force(self._uid, force)
+            buttons.trained(self._desk, self._uid, force, before)
         self._redis.delete(self._key("failures"))
         if look and self._desk.get(self._key("look")) == look:
             # One that was noted meanwhile stays, for the next run.
@@ -259,8 +259,12 @@ class _Run:
 
     def _fail(self, began: float, why: str) -> None:
         self._note(began, error=why)
+        self.trouble = why
         failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
+        force = self._desk.coalescer.forced(self._uid)
+        if force:
+            buttons.failed(self._desk, self._uid, force, why, f"tried again in {seconds:g} s")
         logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
         self._desk.coalescer.hint_later(self._uid, seconds)
         try:

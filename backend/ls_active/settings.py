@@ -80,11 +80,15 @@ class Settings(BaseSettings):
         None, description="A virtual environment with Label Studio in it, for `demo` to use."
     )
 
-    @field_validator("label_studio_url", "public_url")
+    @field_validator("label_studio_url", "label_studio_host", "public_url")
     @classmethod
-    def _no_trailing_slash(cls, url: str) -> str:
+    def _plain_address(cls, url: str) -> str:
         if url and not url.startswith(("http://", "https://")):
-            raise ValueError(f"must start with http:// or https://, got {url!r}")
+            # What is before an @ may be a password.
+            raise ValueError(f"must start with http:// or https://, got {url.rpartition('@')[2]!r}")
+        # Addresses are shown and logged; and httpx would send it in the place of our key.
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("must not hold a user name or password")
         return url.rstrip("/")
 
     @field_validator("log_level")

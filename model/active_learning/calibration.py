@@ -14,8 +14,8 @@ PRIOR_WIDTH = 0.5
 AT_ONCE = 4_096
 """Rows of which there are copies: of 1,000 classes, 33 MB each."""
 
-LOGITS = 2_000_000
-"""A temperature is found from: of 1,000 classes, those of 2,000 labels."""
+LOGITS = 500_000
+"""A temperature is found from: of 1,000 classes, those of 500 labels."""
 
 BOUNDS = (np.log(0.02), np.log(50.0))
 """Where ln T is searched."""

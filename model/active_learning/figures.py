@@ -6,11 +6,15 @@ import numpy as np
 
 from active_learning.errors import InvalidInput
 from active_learning.evaluation import CALIBRATION_NEEDED, calibration_error, wilson
-from active_learning.outcomes import Figures
+from active_learning.outcomes import Bin, Figures
 from active_learning.types import OUTSIDE, UNLABELED, Bools, Floats, Ints, Labels
 
 AUDIT = "audit"
 """The basis that is a uniform sample: only there is a figure an estimate for the pool."""
+
+BIN_LABELS, MOST_BINS = 20, 10
+"""Labels in each bin of a reliability diagram, at least, and its bins, at most: with 20 the share
+of right answers is known to some 20 points."""
 
 RESAMPLES = 1000
 
@@ -45,6 +49,8 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
     of_truth = np.clip(proba[np.arange(len(y)), y], TINY, 1.0)
     low, high = wilson(int(right.sum()), len(y))
     counts = np.bincount(y, minlength=len(classes))
+    told = proba.max(axis=1)
+    calibrated = basis == AUDIT and len(y) >= CALIBRATION_NEEDED
     return Figures(
         basis=basis,
         n=len(y),
@@ -60,13 +66,36 @@ def class_figures(basis: str, y: Ints, proba: Floats, classes: tuple[str, ...]) 
         },
         support={name: int(counts[index]) for index, name in enumerate(classes)},
         confusion=_confusion(y, said, classes),
-        calibration_error=(
-            calibration_error(proba.max(axis=1), right)
-            if basis == AUDIT and len(y) >= CALIBRATION_NEEDED
-            else None
-        ),
+        calibration_error=calibration_error(told, right) if calibrated else None,
+        reliability=reliability(told, right) if calibrated else (),
         of_task=_of_task(basis, right),
     )
+
+
+def reliability(confidence: Floats, right: Bools) -> tuple[Bin, ...]:
+    """Return how often answers are right that are given with about the same confidence.
+
+    Bins of equal size, by confidence: of equal width, the lower ones would hold next to nothing.
+
+    Parameters
+    ----------
+    confidence : (n,)
+        In [0, 1], of each answer.
+    right : (n,)
+        Whether it was right.
+
+    References
+    ----------
+    Niculescu-Mizil & Caruana (2005), Predicting good probabilities with supervised learning. ICML.
+    """
+    order = np.argsort(confidence, kind="stable")
+    bins = np.array_split(order, min(max(len(order) // BIN_LABELS, 1), MOST_BINS))
+    return tuple(_bin(confidence[rows], right[rows]) for rows in bins if len(rows))
+
+
+def _bin(confidence: Floats, right: Bools) -> Bin:
+    n, found = len(right), int(np.count_nonzero(right))
+    return Bin(float(np.mean(confidence)), found / n, *wilson(found, n), n)
 
 
 def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) -> Figures:
@@ -88,7 +117,8 @@ def set_figures(basis: str, Y: Labels, proba: Floats, classes: tuple[str, ...]) 
     sets, counts = np.unique(truth, axis=0, return_counts=True)
     overlap = _f1(said, truth)
     low, high = wilson(float(overlap.sum()), len(Y))
-    of_truth = np.where(truth, proba, 1 - proba)
+    of_truth = 1 - proba
+    np.copyto(of_truth, proba, where=truth)
     np.log(np.clip(of_truth, TINY, 1.0, out=of_truth), out=of_truth)
     return Figures(
         basis=basis,

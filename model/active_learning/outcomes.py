@@ -11,6 +11,20 @@ from numpy.typing import NDArray
 from active_learning.types import Answer, Features, Floats, Ints, Reason
 
 
+class Bin(NamedTuple):
+    """Answers of about the same confidence.
+
+    `confidence` is their mean, `right` the share of right ones with its 95 % interval, `n` how many
+    they are.
+    """
+
+    confidence: float
+    right: float
+    low: float
+    high: float
+    n: int
+
+
 @dataclass(frozen=True)
 class Figures:
     """How good a model is on a set of labels, with a 95 % interval.
@@ -33,6 +47,8 @@ class Figures:
     calibration_error : float or None
         How far the confidence is off on average: see `evaluation.calibration_error`. Of a uniform
         sample only, from `evaluation.CALIBRATION_NEEDED` labels on.
+    reliability : tuple of Bin
+        How often answers of about the same confidence are right; of the same samples.
     of_task : tuple of float
         Of a uniform sample only: how good each answer was, in row order. Higher is better.
     """
@@ -49,6 +65,7 @@ class Figures:
     support: Mapping[str, int] = field(default_factory=dict)
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     calibration_error: float | None = None
+    reliability: tuple[Bin, ...] = ()
     of_task: tuple[float, ...] = ()
 
 

@@ -173,7 +173,10 @@ def _gain(history: Sequence[Snapshot], chain: Sequence[Snapshot]) -> float | Non
     if not over:
         return curve
     changed = sum(1 - (each.agreement or 0.0) for each in chain) * STEP / over
-    return changed if curve is None else min(curve, changed)
+    if curve is None:
+        # A bound is no expectation: it tells something only where it leaves next to nothing.
+        return changed if changed <= LITTLE_GAIN else None
+    return min(curve, changed)
 
 
 def expected_gain(history: Sequence[Snapshot]) -> float | None:

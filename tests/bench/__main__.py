@@ -14,13 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from ls_active import __version__
-from tests.bench import loop, predict, web
+from tests.bench import loop, page, predict, web
 from tests.bench.annotators import AnnotatorSection
 from tests.bench.loop import LoopSection, Site
 from tests.bench.report import Report
 
 WIDTH = 160
-SECTIONS = ("predict", "web", "loop", "annotators")
+SECTIONS = ("predict", "web", "page", "loop", "annotators")
 
 
 class Bench:
@@ -81,6 +81,9 @@ class Bench:
         if "web" in self._only:
             self._say("/health and /webhook")
             web.run(self._folder / "web", 4.0 if self._quick else 8.0, self._report)
+        if "page" in self._only:
+            self._say("the admin's page, in a browser")
+            page.run(self._folder / "page", 10 if self._quick else 20, self._report)
 
     def _loop_section(self, place: Site) -> LoopSection | None:
         if "loop" not in self._only:

@@ -14,7 +14,7 @@ from ls_active.simulate.picture import Panel, draw
 from tests.bench import label_cells
 from tests.bench.label_cells import AUDITED, FULL, RANDOM, Cell
 from tests.bench.label_sets import LabelSet
-from tests.bench.report import Report, Table
+from tests.bench.report import Report, Table, markdown
 
 SHARE = 0.95
 """Of the quality with all labels: what has to be reached."""
@@ -160,7 +160,8 @@ def means(results: Results) -> Table:
             ),
             (
                 "the first batch is part of how an arm asks: ours start with a spread, random and "
-                "what other libraries have that needs a model start at random"
+                "what other libraries have that needs a model start at random, but for what is "
+                '"typiclust, then" it'
             ),
         ),
     )
@@ -267,14 +268,6 @@ def shown(interval: Interval, digits: int = 3) -> str:
     """Return a figure with its interval."""
     value, low, high = (f"{each:.{digits}f}" for each in interval)
     return f"{value} ({low}-{high})" if np.isfinite(interval.high) else value
-
-
-def markdown(table: Table) -> str:
-    """Return a table as Markdown."""
-    lines = [f"**{table.title}**", "", "| " + " | ".join(table.columns) + " |"]
-    lines.append("|" + "---|" * len(table.columns))
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.rows]
-    return "\n".join([*lines, "", *(f"{note}." for note in table.notes), ""])
 
 
 def picture(results: Results, path: Path) -> None:

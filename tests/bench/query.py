@@ -36,7 +36,6 @@ from active_learning.types import UNLABELED, Candidates, Features, Floats, Ints,
 from ls_active import __version__
 from tests.bench.__main__ import console
 from tests.bench.label_peers import Query, Question, activeml, activeml_committee, activeml_with
-from tests.bench.label_report import markdown
 from tests.bench.report import Cell, Report, Table
 
 COLUMNS, WORDS, VOCABULARY = 256, 12, 2**18
@@ -233,7 +232,7 @@ def table_of(name: str, sizes: list[int]) -> Table:
     )  # fmt: skip
 
 
-HEAD = """# What does a query cost?
+ABOUT = """# What does a query cost?
 
 What `make bench-query` printed: the time and memory of every strategy on a large pool of 256 dense
 numbers a task, and of some twelve words of a quarter of a million; 100 tasks of ten classes are
@@ -260,7 +259,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("bench-query.json"))
     arguments = parser.parse_args()
     report, began = Report(console()), time.monotonic()
-    pages: list[str] = []
     # As in a worker: one core.
     with threadpool_limits(1):
         for name, make in (("dense", dense), ("sparse", sparse)):
@@ -269,9 +267,8 @@ def main() -> None:
             for row in measure(bench, table, arguments.only):
                 report.console.print(f"{name}: {row}", style="dim")
             report.add(name, table)
-            pages.append(markdown(table))
     if arguments.page:
-        arguments.page.write_text("\n".join([HEAD, *pages]), "utf-8")
+        report.page(arguments.page, ABOUT)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 

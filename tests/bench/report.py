@@ -68,6 +68,18 @@ class Report:
         path.write_text(json.dumps({**document, "tables": tables}, indent=1) + "\n")
         self.console.print(f"[bold]written to {path}[/bold]")
 
+    def page(self, path: Path, head: str) -> None:
+        """Write a page of Markdown: what is said first, and all tables."""
+        path.write_text("\n".join([head, *map(markdown, self._tables.values())]), "utf-8")
+
+
+def markdown(table: Table) -> str:
+    """Return a table as Markdown."""
+    lines = [f"**{table.title}**", "", "| " + " | ".join(table.columns) + " |"]
+    lines.append("|" + "---|" * len(table.columns))
+    lines += ["| " + " | ".join(map(str, row)) + " |" for row in table.rows]
+    return "\n".join([*lines, "", *(f"{note}." for note in table.notes), ""])
+
 
 def judged(value: float, limit: float, unit: str = "") -> str:
     """Return a figure beside its aim, and whether it was met."""

@@ -40,6 +40,14 @@ MOST = 1_500
 SAID = (Stage.NEARLY, Stage.ENOUGH)
 
 
+ABOUT = """# When is it enough?
+
+What `make bench-stopping` printed: the labels at which the advice first says "nearly enough" and
+"enough", and the share of the quality with all labels that was had by then, on the sets of
+[how many labels it takes](labels.md). A tenth of the tasks are audit tasks, as by default.
+"""
+
+
 class Step(NamedTuple):
     """A version: its labels, what is advised, and the quality on tasks that were kept aside."""
 
@@ -136,6 +144,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.stopping", description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=[data.name for data in REPORTED])
+    parser.add_argument("--page", type=Path, help="write the table as Markdown")
     parser.add_argument("--json", type=Path, default=Path("bench-stopping.json"))
     arguments = parser.parse_args()
     report, began = Report(console()), time.monotonic()
@@ -160,6 +169,8 @@ def main() -> None:
                 report.console.print(measure(data, found), style="dim")
                 report.console.print(*found.rows[-1], style="dim")
     report.add("stopping", found)
+    if arguments.page:
+        report.page(arguments.page, ABOUT)
     seconds = round(time.monotonic() - began)
     report.save(arguments.json, version=__version__, quick=False, seconds=seconds)
 

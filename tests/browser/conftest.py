@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-_QUIET = (
+QUIET = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("no Chromium on the PATH: `apt-get install chromium`")
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=[*_QUIET])
+        running = playwright.chromium.launch(executable_path=path, args=[*QUIET])
         yield running
         running.close()
 

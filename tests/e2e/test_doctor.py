@@ -105,7 +105,7 @@ class TestCommands:
     def test_training_without_labels_says_what_is_missing(self, calm):
         done = run(calm.stack, "retrain", str(calm.id))
         assert done.returncode == 1
-        assert "the first model needs 2" in done.stderr
+        assert "at least 2 labels in 2 classes" in done.stderr
         assert calm.versions == []
 
     def test_train_go_back_and_on(self, calm):

@@ -63,6 +63,8 @@ class TestNobodyHearsTheWebhook:
         # As if it had been so for long: what was heard while connecting counts for half a minute.
         stack.desk.redis.delete(f"al:{case.uid}:heard")
         case.label_both_ways(4)
+        # The look that each half minute brings, now.
+        stack.desk.coalescer.hint_later(case.uid, 0)
         case.wait_learned(WHOLE_AGAIN)
         # From now on it is known, and looked for every few seconds instead of each 30.
         case.wait_until(lambda: stack.desk.is_deaf(case.uid), 10)

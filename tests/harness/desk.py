@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-from ls_active import jobs
+from ls_active import buttons, jobs
 from ls_active.job_desk import JobDesk
 from ls_active.settings import Settings
 from tests.harness.simulated import SimulatedLabelStudio
@@ -25,5 +25,6 @@ def desk_of_jobs(
     with contextlib.closing(desk.redis), pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "_desk", lambda: desk)
         if studio is not None:
-            patch.setattr(jobs, "connect", lambda _: contextlib.nullcontext(studio))
+            for module in (jobs, buttons):
+                patch.setattr(module, "connect", lambda _: contextlib.nullcontext(studio))
         yield desk

@@ -6,7 +6,11 @@ from pathlib import Path
 
 
 def memory(pid: int) -> float:
-    """Return the resident memory of a process, in MiB."""
+    """Return the resident memory of a process and its children, in MiB."""
+    return sum(map(_memory, family(pid)))
+
+
+def _memory(pid: int) -> float:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     [line] = [line for line in lines if line.startswith("VmRSS")]
     return int(line.split()[1]) / 1024

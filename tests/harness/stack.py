@@ -115,7 +115,7 @@ class Stack:
             label_studio_url=self._env["LABEL_STUDIO_URL"],
             label_studio_api_key=SecretStr(self._env["LABEL_STUDIO_API_KEY"]),
             data_dir=str(self.folder / "data"),
-            redis_url=SecretStr(EmbeddedValkey(local / "valkey").url),
+            redis_url=SecretStr(self._env.get("REDIS_URL") or EmbeddedValkey(local / "valkey").url),
         )
         return JobDesk(settings)
 

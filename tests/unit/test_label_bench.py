@@ -18,7 +18,7 @@ from tests.bench import label_cells, label_peers, label_report, label_sets
 from tests.bench.code import digest_of, without_words
 from tests.bench.label_cells import FULL, RANDOM, Cell
 from tests.bench.label_sets import COPIES, FLIPPED, REPORTED, Trial
-from tests.bench.report import Report, Table
+from tests.bench.report import Report, Table, markdown
 from tests.unit.model.synthetic import dense_blobs, pool_of, sparse_topics
 
 FORMS = pytest.mark.parametrize("form", [sparse_topics, dense_blobs])
@@ -252,7 +252,7 @@ class TestReport:
     def test_markdown(self):
         table = Table("Title", ("a", "b"), ("a note",))
         table.row("x", 1.5)
-        assert label_report.markdown(table) == (
+        assert markdown(table) == (
             "**Title**\n\n| a | b |\n|---|---|\n| x | 1.5 |\n\na note.\n"
         )
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ls_active.dashboard.steering import Steering
 from ls_active.dashboard.views import ActionReply
-from ls_active.errors import BadRequest, NotConfirmed, NotFound
+from ls_active.engine.outcomes import Told
+from ls_active.errors import BadRequest, NotConfirmed, NotFound, NotYet
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
 from ls_active.loop.tabs import TABS
-from ls_active.project import Connection
+from ls_active.project import Connection, ProjectStatus, State
 from ls_active.store import Store
+from ls_active.words import sentence
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,28 @@ def act(store: Store, desk: Steering, name: str, wish: Wish, *, confirmed: bool)
 
     Raises
     ------
-    NotFound
-        If there is no such project or action.
     NotConfirmed
         If annotators would notice, and nobody said yes to that.
+    BadRequest, NotFound, NotYet
+        If it cannot be done as things stand. The list of what was asked for has it as well.
     """
     action = find(name)
     check_active(store, wish.uid)
     if action.warning and not confirmed:
         raise NotConfirmed(f"{action.warning} Say `confirmed` to go on")
-    return action.do(store, desk, wish)
+    told = Told("")
+    try:
+        reply = action.do(store, desk, wish)
+    except (BadRequest, NotFound, NotYet) as error:
+        told.refused(str(error), "")
+        desk.outcomes.end(wish.uid, name, told)
+        raise
+    if reply.job:
+        asked = reply.asked or reply.job
+        desk.outcomes.ask(wish.uid, name, reply.said, wish=asked, job=reply.job)
+        return replace(reply, asked=asked)
+    told.said = reply.said
+    return replace(reply, asked=desk.outcomes.end(wish.uid, name, told))
 
 
 def find(name: str) -> Action:
@@ -73,10 +87,22 @@ def check_active(store: Store, uid: str) -> None:
         raise NotFound(f"no project {uid} is connected here")
 
 
-def _retrain(_store: Store, desk: Steering, wish: Wish) -> ActionReply:
+def lacking(store: Store, uid: str) -> str:
+    """Say what a version cannot be made without, as the last job found; empty: nothing."""
+    status = ProjectStatus.load(store, uid)
+    if status.state != State.WAITING:
+        return ""
+    return f"no version can be made yet: {status.detail}. {sentence(status.remedy)}"
+
+
+def _retrain(store: Store, desk: Steering, wish: Wish) -> ActionReply:
     if desk.trains(wish.uid):
         return ActionReply("a new version was asked for already, and is being made")
-    return ActionReply("a new version is being made", desk.start_training(wish.uid))
+    missing = lacking(store, wish.uid)
+    if missing:
+        raise NotYet(missing)
+    job = desk.start_training(wish.uid)
+    return ActionReply("a new version is being made", job, desk.trains(wish.uid))
 
 
 def _resync(_store: Store, desk: Steering, wish: Wish) -> ActionReply:

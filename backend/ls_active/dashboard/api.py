@@ -29,6 +29,8 @@ from ls_active.schemas import Uid, refusals
 Version = Annotated[int, Query(ge=1)]
 Token = Annotated[str, Header(alias=TOKEN_HEADER, description="From GET /api/token.")]
 
+Start = Annotated[int, Query(ge=0, le=10**9, description="Places that are passed over.")]
+
 _REFUSED = {
     400: "The action lacks something.",
     403: "No password guards this address, or no page of ours asked for the action.",
@@ -65,39 +67,39 @@ class Api:
 
     async def projects(self) -> list[ProjectView]:
         """Say where all projects stand."""
-        return await self._pages.read(self._books.projects)
+        return await self._pages.threads.read(self._books.projects)
 
     async def project(self, uid: Uid) -> ProjectView:
         """Say where one project stands."""
-        return await self._pages.read(self._books.project, uid)
+        return await self._pages.threads.read(self._books.project, uid)
 
     async def charts(self, uid: Uid) -> list[Chart]:
         """Return the tables behind the charts of a project."""
-        return await self._pages.read(self._books.charts, uid)
+        return await self._pages.threads.read(self._books.charts, uid)
 
-    async def queue(self, uid: Uid) -> QueueView:
-        """Return the head of the queue as published, without what its tasks show."""
-        return await self._pages.read(partial(self._books.queue, show=False), uid)
+    async def queue(self, uid: Uid, start: Start = 0) -> QueueView:
+        """Return twelve tasks of the queue as published, without what they show."""
+        return await self._pages.threads.read(partial(self._books.queue, show=False), uid, start)
 
-    async def suspects(self, uid: Uid) -> SuspectsView:
-        """Return the labels that are doubted, most doubtful first, without what tasks show."""
-        return await self._pages.read(partial(self._books.suspects, show=False), uid)
+    async def suspects(self, uid: Uid, start: Start = 0) -> SuspectsView:
+        """Return twelve labels that are doubted, most doubtful first, without what tasks show."""
+        return await self._pages.threads.read(partial(self._books.suspects, show=False), uid, start)
 
     async def versions(self, uid: Uid) -> Sequence[VersionView]:
         """Return the versions, newest first."""
-        return await self._pages.read(self._books.versions, uid)
+        return await self._pages.threads.read(self._books.versions, uid)
 
     async def compare(self, uid: Uid, one: Version, other: Version) -> Chart:
         """Put two versions side by side."""
-        return await self._pages.read(self._books.compare, uid, one, other)
+        return await self._pages.threads.read(self._books.compare, uid, one, other)
 
     async def jobs(self, uid: Uid) -> JobsView:
-        """Return what runs, and the last fifty jobs that did something or failed."""
-        return await self._pages.read(self._books.jobs, uid)
+        """Return what runs, what people asked for, and the last fifty jobs of note."""
+        return await self._pages.threads.read(self._books.jobs, uid)
 
     async def doctor(self, uid: Uid) -> list[FindingView]:
         """Return what the doctor finds; it takes some seconds."""
-        view = await self._pages.read(self._books.project, uid)
+        view = await self._pages.threads.read(self._books.project, uid)
         return await self._doctor.look(view.uid)
 
     async def token(self) -> dict[str, str]:
@@ -114,7 +116,9 @@ class Api:
         self._pages.door.check_action(request.headers, token)
         do = partial(actions.act, confirmed=wish.confirmed)
         asked = Wish(uid, wish.version, wish.tab)
-        return await self._pages.read(do, self._books.store, self._books.desk, action, asked)
+        return await self._pages.threads.read(
+            do, self._books.store, self._books.desk, action, asked
+        )
 
 
 def api_routes(api: Api) -> APIRouter:

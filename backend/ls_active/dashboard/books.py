@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from ls_active import words
-from ls_active.dashboard import figures, previews
+from ls_active.dashboard import figures
+from ls_active.dashboard.actions import ACTIONS
+from ls_active.dashboard.answers import answers
 from ls_active.dashboard.comparing import side_by_side
 from ls_active.dashboard.running import in_words
 from ls_active.dashboard.steering import Steering
+from ls_active.dashboard.tasks import TaskLists
 from ls_active.dashboard.views import (
+    AskedView,
     Chart,
     HeadView,
     JobsView,
-    Preview,
     ProjectView,
-    QueueItem,
     QueueView,
-    Suspect,
     SuspectsView,
     VersionView,
 )
-from ls_active.errors import BackendError, NotFound, QueueDown
+from ls_active.engine.outcomes import Wish
+from ls_active.engine.running import JobInHand
+from ls_active.errors import NotFound, QueueDown
 from ls_active.ledger import Ledger, VersionLine
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
-from ls_active.loop.tabs import newest_evaluation
 from ls_active.project import Connection, ProjectStatus
 from ls_active.settings import Settings
 from ls_active.store import Store
 
-HEAD_SHOWN = 12
-"""Tasks on the page of the queue, and of the suspects: each is read from Label Studio."""
+PICTURES = 400
+"""Charts that are remembered for their pictures: of some twenty projects."""
+
+_TONES = {"asked": "busy", "done": "good", "refused": "waits", "failed": "bad"}
 
 
 class Books:
@@ -50,41 +56,72 @@ class Books:
         self.settings = settings
         self.store = Store(settings.data_dir)
         self.desk = desk
+        self.tasks = TaskLists(settings, self.store)
+        self._pictures: OrderedDict[str, Chart] = OrderedDict()
 
     def projects(self) -> list[ProjectView]:
-        """Return where all projects stand, those at work first."""
-        found = [self.project(uid) for uid in self.store.projects()]
-        return sorted(found, key=lambda view: (not view.active, view.number))
+        """Return where all projects stand: those in trouble first, those let go last."""
+        found = list(self._all())
+        return sorted(found, key=lambda view: (not view.active, view.tone != "bad", view.number))
+
+    def _all(self) -> Iterator[ProjectView]:
+        for uid in self.store.projects():
+            # One that is just being connected, or whose folder was deleted, has no connection.
+            with suppress(NotFound):
+                yield self.project(uid)
 
     def project(self, uid: str) -> ProjectView:
         """Return where one project stands; raise NotFound if it was never connected."""
+        return self._view(*self._known(uid))
+
+    def overview(self, uid: str) -> tuple[ProjectView, list[Chart]]:
+        """Return where one project stands, and its charts: all records are read once."""
         status, connection = self._known(uid)
+        return self._view(status, connection), self._charts(status)
+
+    def _view(self, status: ProjectStatus, connection: Connection) -> ProjectView:
         word, tone = words.state(status.state)
-        error = status.detail if tone == "bad" else ""
-        advice = status.advice.get("sentence", "")
         own = {name: getattr(status, name) for name in _SAME}
         return ProjectView(
             **own,
             number=connection.project_id,
             title=status.title or f"project {connection.project_id}",
-            url=self._data_manager(connection.project_id),
+            url=self.tasks.data_manager(connection.project_id),
             words=word,
             tone=tone,
-            error=error,
-            advice=advice,
+            error=status.detail if tone == "bad" else "",
+            advice=status.advice.get("sentence", ""),
             heads=[_head(head) for head in status.heads],
+            answers=answers(status),
             active=connection.active,
         )
 
     def charts(self, uid: str) -> list[Chart]:
         """Return the tables behind the charts of a project."""
-        status, _ = self._known(uid)
-        evaluation = self.store.evaluation(uid, status.version) if status.version else None
-        history = self.store.read(uid, "history")
-        return figures.charts(status, Ledger.load(self.store, uid), history or {}, evaluation or {})
+        return self._charts(self._known(uid)[0])
 
-    def chart(self, uid: str, name: str) -> Chart:
-        """Return one chart; raise NotFound if there is none of this name."""
+    def _charts(self, status: ProjectStatus) -> list[Chart]:
+        uid = status.uid
+        history = self.store.read(uid, "history") or {}
+        found = figures.charts(status, Ledger.load(self.store, uid), history)
+        for chart in found:
+            self._pictures[chart.key] = chart
+        while len(self._pictures) > PICTURES:
+            self._pictures.popitem(last=False)
+        return found
+
+    def chart(self, uid: str, name: str, key: str = "") -> Chart:
+        """Return one chart; raise NotFound if there is none of this name.
+
+        Parameters
+        ----------
+        key : str
+            Of the one that a page shows: then no record is read again.
+        """
+        known = self._pictures.get(key)
+        if known is not None and known.name == name:
+            # The key is of the figures themselves, and only who saw them knows it.
+            return known
         for chart in self.charts(uid):
             if chart.name == name:
                 return chart
@@ -134,80 +171,14 @@ class Books:
 
     # Queue and suspects
 
-    def queue(self, uid: str, *, show: bool = True) -> QueueView:
-        """Return the head of the queue; with `show`, what its tasks show."""
+    def queue(self, uid: str, start: int = 0, *, show: bool = True) -> QueueView:
+        """Return some of the queue from a place on; with `show`, what its tasks show."""
         status, connection = self._known(uid)
-        number = status.publication.rpartition(".")[2]
-        record = self.store.publication(uid, int(number)) if number.isdecimal() else None
-        if record is None:
-            return QueueView("", 0.0, "", 0, [])
-        items = [
-            self._item(record, place, connection.project_id)
-            for place in range(min(HEAD_SHOWN, len(record["tasks"])))
-        ]
-        shown, trouble = self._previews(connection, [item.task for item in items], show=show)
-        items = [replace(item, previews=shown.get(item.task, ())) for item in items]
-        return QueueView(
-            record["name"], record["published_at"], record.get("why", ""), len(record["tasks"]),
-            items, trouble,
-        )  # fmt: skip
+        return self.tasks.queue(status, connection, start, show)
 
-    def _item(self, record: Mapping[str, Any], place: int, project_id: int) -> QueueItem:
-        task, reason = int(record["tasks"][place]), record["reasons"][place]
-        return QueueItem(
-            place=place + 1,
-            task=task,
-            url=self._task(project_id, task),
-            label=previews.said(record["predictions"][place]),
-            confidence=record["confidences"][place],
-            reason=reason,
-            why=words.REASONS.get(reason, reason),
-            shown=record["shown"][place],
-        )
-
-    def suspects(self, uid: str, *, show: bool = True) -> SuspectsView:
-        """Return the labels that are doubted most."""
-        _, connection = self._known(uid)
-        number, evaluation = newest_evaluation(self.store, uid)
-        if "suspects" not in evaluation:
-            return SuspectsView(number, [], figures.NOT_RECORDED)
-        heads = self.store.manifest(uid, number)["heads"]
-        found = [
-            self._suspect(head["control"], item, connection.project_id)
-            for head, items in zip(heads, evaluation["suspects"], strict=False)
-            for item in items or ()
-        ]
-        found.sort(key=lambda suspect: -(suspect.score or 0.0))
-        first = [suspect.task for suspect in found[:HEAD_SHOWN]]
-        shown, trouble = self._previews(connection, first, show=show)
-        found = [replace(suspect, previews=shown.get(suspect.task, ())) for suspect in found]
-        return SuspectsView(number, found, "" if found else "no label is doubted", trouble)
-
-    def _suspect(self, control: str, item: Mapping[str, Any], project_id: int) -> Suspect:
-        twin = item.get("twin")
-        why = f"task {twin} is nearly the same and is labelled otherwise" if twin else (
-            "models that did not see this label contradict it"
-        )  # fmt: skip
-        return Suspect(
-            task=int(item["task"]),
-            url=self._task(project_id, int(item["task"])),
-            control=control,
-            given=str(item["given"]),
-            suggested=str(item["suggested"]),
-            score=item.get("score"),
-            why=why,
-        )
-
-    def _previews(
-        self, connection: Connection, tasks: Sequence[int], *, show: bool
-    ) -> tuple[Mapping[int, Sequence[Preview]], str]:
-        if not show:
-            return {}, ""
-        try:
-            return previews.previews_of(self.settings, connection.uid, tasks), ""
-        except BackendError as error:
-            # Tasks by number are better than no page.
-            return {}, f"what the tasks show could not be read: {error}"
+    def suspects(self, uid: str, start: int = 0, *, show: bool = True) -> SuspectsView:
+        """Return some of the labels that are doubted, the most doubtful first."""
+        return self.tasks.suspects(self._known(uid)[1], start, show)
 
     # Jobs
 
@@ -216,10 +187,30 @@ class Books:
         self._known(uid)
         past = [asdict(line) for line in Ledger.load(self.store, uid).jobs]
         try:
-            running = [in_words(job) for job in self.desk.in_hand() if job.uid == uid]
+            in_hand = [job for job in self.desk.in_hand() if job.uid == uid]
+            asked = [self._asked(wish, in_hand) for wish in self.desk.outcomes.all(uid)]
         except QueueDown as error:
-            return JobsView([], past, str(error))
-        return JobsView(running, past)
+            return JobsView([], [], past, str(error))
+        return JobsView([in_words(job) for job in in_hand], asked, past)
+
+    def asked(self, uid: str, wish_id: str) -> AskedView | None:
+        """Return what became of one thing that was asked for; None if nobody knows of it."""
+        found = [asked for asked in self.jobs(uid).asked if asked.id == wish_id]
+        return found[0] if found else None
+
+    def _asked(self, wish: Wish, in_hand: Sequence[JobInHand]) -> AskedView:
+        """Return a wish; what was never told of it, because its job was killed, is found out."""
+        end, said, remedy = wish.end, wish.said, wish.remedy
+        if end == "asked":
+            mine = [in_words(job).words for job in in_hand if job.id == wish.job]
+            why = "" if mine else self.desk.failure(wish.job)
+            if why:
+                end, said, remedy = "failed", why, "press again"
+            elif mine:
+                said = mine[0]
+        action = ACTIONS.get(wish.action)
+        what = action.label if action else wish.action
+        return AskedView(wish.id, wish.action, what, wish.at, end, _TONES[end], said, remedy)
 
     # Below all of them
 
@@ -228,14 +219,6 @@ class Books:
         if connection is None:
             raise NotFound(f"no project {uid} was ever connected here")
         return ProjectStatus.load(self.store, uid), connection
-
-    def _data_manager(self, project_id: int) -> str:
-        base = self.settings.label_studio_host or self.settings.label_studio_url
-        return f"{base.rstrip('/')}/projects/{project_id}/data" if base else ""
-
-    def _task(self, project_id: int, task: int) -> str:
-        base = self._data_manager(project_id)
-        return f"{base}?task={task}" if base else ""
 
 
 _SAME = (

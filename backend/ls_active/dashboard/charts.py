@@ -32,12 +32,24 @@ THEMES: Mapping[str, Theme] = {
 }
 
 SIZES: Mapping[str, tuple[float, float]] = {"wide": (5.4, 2.6), "narrow": (3.9, 2.9)}
-"""Inches, at 96 dots each."""
+"""Inches."""
+
+DOTS = 96
+"""An inch, on the page."""
+
+BARS = 15
+"""Bars that are drawn; the table has them all."""
 
 LONGEST = 22
 """Characters of a class that are drawn; the table has it whole."""
 
 _one_at_a_time = threading.Lock()
+
+
+def size_of(chart: Chart, size: str) -> tuple[int, int]:
+    """Return width and height of a picture in dots, so that a page can leave room for it."""
+    wide, high = _fitting(chart, SIZES[size])
+    return round(wide * DOTS), round(high * DOTS)
 
 
 @lru_cache(maxsize=128)
@@ -63,7 +75,7 @@ def _svg(chart: Chart, theme: Theme, inches: tuple[float, float]) -> bytes:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_settings(theme)):
-        figure = Figure(figsize=_fitting(chart, inches), dpi=96, layout="constrained")
+        figure = Figure(figsize=_fitting(chart, inches), dpi=DOTS, layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         axes.spines[["top", "right"]].set_visible(False)
@@ -76,7 +88,11 @@ def _svg(chart: Chart, theme: Theme, inches: tuple[float, float]) -> bytes:
 def _fitting(chart: Chart, inches: tuple[float, float]) -> tuple[float, float]:
     """Return a size that grows and shrinks with the number of bars."""
     wide, high = inches
-    return (wide, 0.9 + 0.3 * len(chart.rows)) if chart.kind == "bars" else (wide, high)
+    return (wide, 0.9 + 0.3 * len(_bars_of(chart))) if chart.kind == "bars" else (wide, high)
+
+
+def _bars_of(chart: Chart) -> list[tuple[Cell, ...]]:
+    return [row for row in chart.rows if row[-1] is not None][:BARS]
 
 
 def _settings(theme: Theme) -> Any:
@@ -119,22 +135,49 @@ def _curve(axes: Any, chart: Chart, theme: Theme) -> None:
         label=_plain(chart.columns[4], 60),
     )  # fmt: skip
     axes.set_xlabel(chart.columns[0])
-    axes.set_ylim(min(0.0, *(v for v in (*low, *other) if v is not None), 0.0), 1.02)
+    # R² has no lower end, and a bad first version must not flatten all the others.
+    lowest = min((v for v in (*value, *other) if v is not None), default=0.0)
+    axes.set_ylim(max(min(0.0, lowest - 0.05), -1.0), 1.02)
+    _in_per_cent(axes.yaxis)
     axes.grid(axis="y")
     axes.legend(loc="lower right", fontsize=9)
 
 
+def _reliability(axes: Any, chart: Chart, theme: Theme) -> None:
+    """Draw the share of right answers against confidence, beside the line where they are equal."""
+    told, right, low, high = (_column(chart, place) for place in range(4))
+    axes.plot(
+        [0, 1], [0, 1], color=theme.quiet, linestyle=":", linewidth=1, label="as sure as right"
+    )
+    axes.vlines(told, low, high, theme.first, lw=1)
+    label = f"{_plain(chart.columns[1], 60)}, with its 95 % interval"
+    axes.plot(told, right, color=theme.first, marker="o", markersize=4, label=label)
+    axes.set_xlabel(chart.columns[0])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    for axis in (axes.xaxis, axes.yaxis):
+        _in_per_cent(axis)
+    axes.grid(axis="y")
+    axes.legend(loc="lower right", fontsize=9)
+
+
+def _in_per_cent(axis: Any) -> None:
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.0f} %")
+
+
 def _bars(axes: Any, chart: Chart, theme: Theme) -> None:
     """Draw the last column against the first, the first row on top."""
-    rows = [row for row in chart.rows if row[-1] is not None]
+    rows = _bars_of(chart)
     names, values = [_plain(row[0]) for row in rows], [float(row[-1] or 0) for row in rows]
     places = range(len(rows))
     axes.barh(places, values, color=theme.first, height=0.65)
     axes.set_yticks(places, names)
     axes.invert_yaxis()
-    axes.set_xlabel(chart.columns[-1])
-    if all(value <= 1 for value in values):
-        axes.set_xlim(0, 1)
+    left_out = len(chart.rows) - len(rows)
+    axes.set_xlabel(chart.columns[-1] + (f" ({left_out} more in the table)" if left_out else ""))
+    if "recall" in chart.columns[-1]:
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        _in_per_cent(axes.xaxis)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
 
@@ -167,6 +210,7 @@ _KINDS: Mapping[str, Callable[[Any, Chart, Theme], None]] = {
     "curve": _curve,
     "bars": _bars,
     "line": _lines,
+    "reliability": _reliability,
 }
 
 DRAWN = frozenset(_KINDS)

@@ -13,32 +13,43 @@ NOT_RECORDED = "not recorded for this version"
 
 ON_CHOSEN = "on the tasks we chose"
 
+CALIBRATED = 100
+"""Audit labels from which the core tells the reliability; see `active_learning.evaluation`."""
 
-def charts(
-    status: ProjectStatus, ledger: Ledger, history: Mapping[str, Any], evaluation: Mapping[str, Any]
-) -> list[Chart]:
+MATRIX = 12
+"""Classes up to which a matrix can be read; of more, what is mixed up most is listed."""
+
+MIXED_UP = 20
+
+
+def charts(status: ProjectStatus, ledger: Ledger, history: Mapping[str, Any]) -> list[Chart]:
     """Return all charts of a project, control by control.
 
     Parameters
     ----------
     history : mapping
         The document of that name; empty where there is none.
-    evaluation : mapping
-        Of the version in force; empty while it is not made.
     """
-    found = []
+    found: list[Chart] = []
     for place, head in enumerate(status.heads):
         title = head["control"] if len(status.heads) > 1 else ""
-        audit = _of(evaluation.get("audits"), place) or {}
+        # The status has what the evaluation of the version in force says, without its long lists.
+        audit = head.get("audit") or {}
         found += [
             _learning(place, title, ledger, head),
-            _classes(place, title, head, audit),
+            *_classes(place, title, head, audit),
             *_confusions(place, title, head, audit),
-            _calibration(place, title, audit),
+            *_calibration(place, title, head, audit),
             _uncertainty(place, title, history),
         ]
     # What is not there yet stands last.
     return sorted([*found, _throughput(status)], key=lambda chart: bool(chart.note))
+
+
+def measure_of(head: Mapping[str, Any]) -> str:
+    """Return what the figures of a control are: accuracy, or what stands for it; empty: unknown."""
+    figures = head.get("chosen") or (head.get("audit") or {}).get("figures") or {}
+    return str(figures.get("measure", ""))
 
 
 def _learning(place: int, title: str, ledger: Ledger, head: Mapping[str, Any]) -> Chart:
@@ -53,7 +64,7 @@ def _learning(place: int, title: str, ledger: Ledger, head: Mapping[str, Any]) -
             rows.append((record["labels"], *figures))
     columns = ("labels", "on random tasks", "at least", "at most", ON_CHOSEN)
     note = "" if rows else "no version was tested yet: it takes a few labels of each class"
-    says = "How good each version is on tasks that its model did not learn from."
+    says = f"{_capital(measure_of(head) or 'quality')} of each version, on tasks it did not learn."
     if any(row[1] is not None for row in rows):
         says += " The band holds the true figure of all tasks 19 times in 20."
     return Chart(
@@ -62,18 +73,24 @@ def _learning(place: int, title: str, ledger: Ledger, head: Mapping[str, Any]) -
     )  # fmt: skip
 
 
-def _classes(place: int, title: str, head: Mapping[str, Any], audit: Mapping[str, Any]) -> Chart:
+def _classes(
+    place: int, title: str, head: Mapping[str, Any], audit: Mapping[str, Any]
+) -> Iterator[Chart]:
     chosen, honest = head.get("chosen") or {}, audit.get("figures") or {}
     support, recall = chosen.get("support") or {}, chosen.get("recall") or {}
+    if chosen and not support:
+        return  # A number has no classes.
     honestly = honest.get("recall") or {}
-    rows = tuple(
+    rows = [
         (name, number, honestly.get(name), recall.get(name)) for name, number in support.items()
-    )
-    note = "" if rows else NOT_RECORDED
-    return Chart(
-        f"classes-{place}", _titled("Labels and recall of each class", title), "bars",
-        ("class", "labels", "recall on random tasks", f"recall {ON_CHOSEN}"), rows, note,
-        "Recall: of the tasks that are of a class, the share that the model calls so.",
+    ]
+    # The worst first: that is what one looks for. A class without labels has no recall.
+    rows.sort(key=lambda row: (row[3] is None, row[3] or 0.0, -row[1]))
+    yield Chart(
+        f"classes-{place}", _titled("Recall of each class, the worst first", title), "bars",
+        ("class", "labels", "recall on random tasks", f"recall {ON_CHOSEN}"), tuple(rows),
+        "" if rows else NOT_RECORDED,
+        "Of the tasks that annotators gave a class, the share that the model gives it too.",
     )  # fmt: skip
 
 
@@ -85,32 +102,60 @@ def _confusions(
         ("chosen", ON_CHOSEN, head.get("chosen")),
     ):
         counts = (figures or {}).get("confusion") or {}
+        answers = list(dict.fromkeys([*counts, *(said for row in counts.values() for said in row)]))
         if counts:
-            yield _confusion(
-                f"confusion-{name}-{place}", _titled(f"Confusion {basis}", title), counts
-            )
+            draw = _matrix if len(answers) <= MATRIX else _mixed_up
+            yield draw(f"confusion-{name}-{place}", basis, title, counts, answers)
 
 
-def _confusion(name: str, title: str, counts: Mapping[str, Mapping[str, int]]) -> Chart:
-    answers = list(dict.fromkeys([*counts, *(said for row in counts.values() for said in row)]))
+def _matrix(
+    name: str, basis: str, title: str, counts: Mapping[str, Any], answers: Sequence[str]
+) -> Chart:
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (truth, *(row.get(said, 0) for said in answers)) for truth, row in counts.items()
     )
-    says = "Rows are what annotators said, columns what the model says."
-    return Chart(name, title, "matrix", ("labelled", *answers), rows, says=says)
-
-
-def _calibration(place: int, title: str, audit: Mapping[str, Any]) -> Chart:
-    figures = audit.get("figures") or {}
-    error, labels = figures.get("calibration_error"), audit.get("labels", 0)
-    rows: tuple[tuple[Cell, ...], ...] = ()
-    note = f"shown from 100 random labels on ({labels} so far)" if labels < 100 else NOT_RECORDED
-    if error is not None:
-        rows, note = ((figures["n"], error),), ""
+    says = "Tasks by what annotators said (rows) and what the model says (columns)."
     return Chart(
-        f"calibration-{place}", _titled("Calibration", title), "table",
-        ("random labels", "calibration error"), rows, note,
-        "How far the confidence is from the share that is right, on average: 0 is perfect.",
+        name, _titled(f"Confusion {basis}", title), "matrix", ("labelled", *answers), rows,
+        says=says,
+    )  # fmt: skip
+
+
+def _mixed_up(
+    name: str, basis: str, title: str, counts: Mapping[str, Any], answers: Sequence[str]
+) -> Chart:
+    pairs = [
+        (truth, said, times)
+        for truth, row in counts.items()
+        for said, times in row.items()
+        if said != truth
+    ]
+    pairs.sort(key=lambda pair: -pair[2])
+    says = f"Of {len(answers)} classes, those that the model takes for another most often."
+    return Chart(
+        name, _titled(f"Mixed up most {basis}", title), "table",
+        ("labelled", "model says", "tasks"), tuple(pairs[:MIXED_UP]),
+        "" if pairs else "the model mixes up nothing", says,
+    )  # fmt: skip
+
+
+def _calibration(
+    place: int, title: str, head: Mapping[str, Any], audit: Mapping[str, Any]
+) -> Iterator[Chart]:
+    if measure_of(head) not in ("", "accuracy"):
+        return  # Told of classes that exclude each other alone.
+    figures, labels = audit.get("figures") or {}, audit.get("labels", 0)
+    bins = figures.get("reliability") or ()
+    missing = f"{CALIBRATED - labels} more random labels are needed ({labels} of {CALIBRATED})"
+    says = "How often the model is right, beside how sure it was."
+    if bins:
+        off = 100 * figures["calibration_error"]
+        says += f" On average over tasks they are {off:.0f} points apart; on the line, none."
+    yield Chart(
+        f"calibration-{place}", _titled("Can its confidence be trusted?", title), "reliability",
+        ("mean confidence", "share right", "at least", "at most", "random tasks"),
+        tuple(tuple(each) for each in bins),
+        "" if bins else missing if labels < CALIBRATED else NOT_RECORDED, says,
     )  # fmt: skip
 
 
@@ -125,16 +170,17 @@ def _uncertainty(place: int, title: str, history: Mapping[str, Any]) -> Chart:
         f"uncertainty-{place}", _titled("Uncertainty over the pool", title), "line",
         ("labels", "uncertainty", "agreement with an earlier version"), rows,
         "" if rows else NOT_RECORDED,
-        "How unsure the model is of a fixed sample of all tasks, and how often it still changes "
-        "its mind: 1 is never.",
+        "How unsure the model is of a fixed sample of all tasks, and how far its answers agree "
+        "with an earlier version's: 1 is wholly.",
     )  # fmt: skip
 
 
 def _throughput(status: ProjectStatus) -> Chart:
-    rows = tuple((str(name), int(labels), round(pace, 1)) for name, labels, pace in status.pace)
+    found = sorted(status.pace, key=lambda line: -line[1])
+    rows = tuple((str(name), int(labels), round(pace, 1)) for name, labels, pace in found)
     return Chart(
-        "throughput", "Labels per hour", "bars",
-        ("annotator", "labels of the last 7 days", "labels per hour of work"), rows,
+        "throughput", "Labels per hour of work", "bars",
+        ("annotator", "labels of the last 7 days", "labels per hour"), rows,
         "" if rows else "nobody labelled in the last 7 days",
         "An hour of work is one in which the annotator submitted anything.",
     )  # fmt: skip
@@ -142,6 +188,10 @@ def _throughput(status: ProjectStatus) -> Chart:
 
 def _of(items: Sequence[Any] | None, place: int) -> Any:
     return items[place] if items and place < len(items) else None
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _titled(title: str, control: str) -> str:

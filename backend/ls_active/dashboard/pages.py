@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial, wraps
-from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
-import anyio
-import anyio.to_thread
-import jinja2
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from ls_active import __version__, words
 from ls_active.dashboard import actions, charts, previews
 from ls_active.dashboard.actions import Wish
 from ls_active.dashboard.books import Books
 from ls_active.dashboard.doctor import Doctor
 from ls_active.dashboard.door import SECURITY_HEADERS, Door
+from ls_active.dashboard.rendering import BUILT, FOR_EVER, STATIC, templates
+from ls_active.dashboard.threads import Threads
 from ls_active.dashboard.views import FindingView
-from ls_active.errors import BackendError, BadRequest, Busy, NotFound
+from ls_active.errors import BackendError, BadRequest, NotFound
 from ls_active.settings import Settings
 
-PATIENCE = 20.0
-"""Seconds that a page may take; a queue's tasks are read from Label Studio meanwhile."""
-
-_THREADS = 4
 _FORM_BYTES = 4096
 
-_HERE = Path(__file__).parent
-STATIC: Mapping[str, tuple[str, bytes]] = {
-    "page.css": ("text/css", (_HERE / "static" / "page.css").read_bytes()),
-    "page.js": ("text/javascript", (_HERE / "static" / "page.js").read_bytes()),
-    "mark.svg": ("image/svg+xml", (_HERE / "static" / "mark.svg").read_bytes()),
-}
-
-T = TypeVar("T")
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 
 
@@ -51,7 +34,8 @@ def _in_words(handler: Handler) -> Handler:
         try:
             return await handler(self, *arguments, **named)
         except BackendError as error:
-            return self.render("trouble.html", status=error.status, trouble=str(error))
+            back = "" if isinstance(error, NotFound) else named.get("uid", "")
+            return self.render("trouble.html", error.status, trouble=str(error), back=back)
 
     return answer
 
@@ -72,32 +56,33 @@ class Pages:
         self.door = door
         self._settings = settings
         self._doctor = doctor
-        self._limiter = anyio.CapacityLimiter(_THREADS)
+        self.threads = Threads()
         # A reverse proxy may or may not have cut the path off; browsers always see it.
         self._prefix = urlsplit(settings.public_url).path.rstrip("/")
-        self._templates = _templates(self._prefix)
+        self._templates = templates(self._prefix)
 
     @_in_words
     async def projects(self) -> Response:
         """List the projects."""
-        return self.render("projects.html", projects=await self.read(self.books.projects))
+        return self.render("projects.html", projects=await self.threads.read(self.books.projects))
 
     @_in_words
     async def project(self, uid: str) -> Response:
         """Show one project."""
-        found = await self.read(self.books.charts, uid)
-        return await self._of(uid, "project.html", charts=found)
+        view, found = await self.threads.read(self.books.overview, uid)
+        return self.render("project.html", project=view, charts=found, asked=None)
 
     @_in_words
-    async def queue(self, uid: str) -> Response:
-        """Show the head of the queue."""
-        return await self._of(uid, "queue.html", queue=await self.read(self.books.queue, uid))
+    async def queue(self, request: Request, uid: str) -> Response:
+        """Show some of the queue, the head unless asked for more."""
+        found = await self.threads.ask(self.books.queue, uid, _start(request))
+        return await self._of(request, uid, "queue.html", queue=found)
 
     @_in_words
-    async def suspects(self, uid: str) -> Response:
+    async def suspects(self, request: Request, uid: str) -> Response:
         """Show the labels that are doubted."""
-        found = await self.read(self.books.suspects, uid)
-        return await self._of(uid, "suspects.html", suspects=found)
+        found = await self.threads.ask(self.books.suspects, uid, _start(request))
+        return await self._of(request, uid, "suspects.html", suspects=found)
 
     @_in_words
     async def versions(self, request: Request, uid: str) -> Response:
@@ -105,27 +90,28 @@ class Pages:
         one, other = (_number(request.query_params.get(name, "")) for name in ("one", "other"))
         compared = None
         if one is not None and other is not None:
-            compared = await self.read(self.books.compare, uid, one, other)
-        found = await self.read(self.books.versions, uid)
+            compared = await self.threads.read(self.books.compare, uid, one, other)
+        found = await self.threads.read(self.books.versions, uid)
         numbers = [view.number for view in found]
         chosen = (one, other) if compared else (*numbers[:2], 0, 0)[:2]
         return await self._of(
-            uid, "versions.html", versions=found, compared=compared, chosen=chosen
+            request, uid, "versions.html", versions=found, compared=compared, chosen=chosen
         )
 
     @_in_words
-    async def jobs(self, uid: str) -> Response:
-        """Show what runs and what ran."""
-        return await self._of(uid, "jobs.html", jobs=await self.read(self.books.jobs, uid))
+    async def jobs(self, request: Request, uid: str) -> Response:
+        """Show what runs, what was asked for and what ran."""
+        found = await self.threads.read(self.books.jobs, uid)
+        return await self._of(request, uid, "jobs.html", jobs=found)
 
     @_in_words
     async def doctor(self, uid: str) -> Response:
         """Show what the doctor finds."""
-        view = await self.read(self.books.project, uid)
+        view = await self.threads.read(self.books.project, uid)
         groups: dict[str, list[FindingView]] = {}
         for found in await self._doctor.look(view.uid):
             groups.setdefault(found.about, []).append(found)
-        return self.render("doctor.html", project=view, findings=groups)
+        return self.render("doctor.html", project=view, findings=groups, asked=None)
 
     @_in_words
     async def confirm(self, request: Request, uid: str, action: str) -> Response:
@@ -133,9 +119,13 @@ class Pages:
         number = request.query_params.get("version", "")
         found = actions.find(action)
         back = f"/projects/{uid}/{'versions' if number else 'jobs'}"
+        missing = ""
+        if action == "retrain":
+            missing = await self.threads.read(actions.lacking, self.books.store, uid)
         return await self._of(
-            uid, "confirm.html", action=action, asked=found, version=number[:20], back=back
-        )
+            request, uid, "confirm.html",
+            action=action, button=found, version=number[:20], back=back, missing=missing,
+        )  # fmt: skip
 
     @_in_words
     async def act(self, request: Request, uid: str, action: str) -> Response:
@@ -145,11 +135,10 @@ class Pages:
         wish = Wish(uid, _number(form.get("version", "")), form.get("tab", ""))
         confirmed = form.get("confirmed") == "yes"
         do = partial(actions.act, confirmed=confirmed)
-        reply = await self.read(do, self.books.store, self.books.desk, action, wish)
+        reply = await self.threads.read(do, self.books.store, self.books.desk, action, wish)
         page = "suspects" if form.get("tab") == "suspects" else "queue" if form.get("tab") else ""
         page = page or ("versions" if action in ("hold", "release", "promote") else "jobs")
-        done = "asked" if reply.job else "nothing"
-        place = f"{self._prefix}/projects/{uid}/{page}?done={done}"
+        place = f"{self._prefix}/projects/{uid}/{page}?asked={reply.asked}"
         return RedirectResponse(place, 303, SECURITY_HEADERS)
 
     @_in_words
@@ -159,42 +148,40 @@ class Pages:
         size = request.query_params.get("size", "wide")
         if theme not in charts.THEMES or size not in charts.SIZES:
             raise BadRequest("a chart has the themes light and dark, the sizes wide and narrow")
-        chart = await self.read(self.books.chart, uid, name)
+        key = request.query_params.get("v", "")
+        chart = await self.threads.read(self.books.chart, uid, name, key)
         if chart.kind not in charts.DRAWN or not chart.rows:
             raise NotFound(f"chart {name[:40]!r} is a table alone")
-        picture = await self.read(charts.draw, chart, theme, size)
+        picture = await self.threads.draw(charts.draw, chart, theme, size)
         # The picture's own styles are in it; it may load nothing.
         policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return Response(picture, 200, {**SECURITY_HEADERS, **policy}, "image/svg+xml")
+        fresh = FOR_EVER if key == chart.key else {}
+        return Response(picture, 200, {**SECURITY_HEADERS, **policy, **fresh}, "image/svg+xml")
 
     @_in_words
     async def media(self, uid: str, task: int, field: str) -> Response:
         """Hand out a file behind a task, fetched and cut down by us."""
-        view = await self.read(self.books.project, uid)
-        content, kind = await self.read(previews.media_of, self._settings, view.uid, task, field)
+        view = await self.threads.read(self.books.project, uid)
+        content, kind = await self.threads.fetch(
+            previews.media_of, self._settings, view.uid, task, field
+        )
         policy = {"Content-Security-Policy": "default-src 'none'; sandbox"}
         return Response(content, 200, {**SECURITY_HEADERS, **policy}, kind)
 
-    async def static(self, name: str) -> Response:
+    async def static(self, request: Request, name: str) -> Response:
         """Hand out a file of the page itself."""
         if name not in STATIC:
             raise NotFound(f"no file {name[:40]!r}")
         kind, content = STATIC[name]
-        fresh = {"Cache-Control": "private, max-age=86400"}
+        fresh = FOR_EVER if request.url.query == BUILT else {}
         return Response(content, 200, {**SECURITY_HEADERS, **fresh}, kind)
 
-    async def read(self, call: Callable[..., T], *arguments: Any) -> T:
-        """Run what blocks in one of a few threads of the page's own: webhooks never wait for it."""
-        try:
-            with anyio.fail_after(PATIENCE):
-                return await anyio.to_thread.run_sync(
-                    partial(call, *arguments), limiter=self._limiter, abandon_on_cancel=True
-                )
-        except TimeoutError:
-            raise Busy(f"no answer within {PATIENCE:g} s; load the page again") from None
-
-    async def _of(self, uid: str, template: str, **facts: Any) -> Response:
-        return self.render(template, project=await self.read(self.books.project, uid), **facts)
+    async def _of(self, request: Request, uid: str, template: str, **facts: Any) -> Response:
+        """Show a page of a project, and what became of what was just asked for."""
+        wish = request.query_params.get("asked", "")
+        asked = await self.threads.read(self.books.asked, uid, wish) if wish else None
+        view = await self.threads.read(self.books.project, uid)
+        return self.render(template, project=view, asked=asked, **facts)
 
     def render(self, template: str, status: int = 200, **facts: Any) -> Response:
         """Return a page."""
@@ -202,45 +189,6 @@ class Pages:
             token=self.door.token(), here=template.removesuffix(".html"), **facts
         )
         return Response(html, status, SECURITY_HEADERS, "text/html")
-
-
-def _templates(prefix: str) -> jinja2.Environment:
-    found = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    digest = hashlib.sha256(b"".join(content for _, content in STATIC.values())).hexdigest()
-    found.globals |= {
-        "prefix": prefix,
-        "release": __version__,
-        "built": digest[:12],
-        "drawn": charts.DRAWN,
-        "sentence": words.sentence,
-    }
-    found.filters |= {
-        "percent": words.percent,
-        "span": words.span,
-        "when": _when,
-        "ago": lambda moment: words.span(max(time.time() - moment, 0)),
-        "sentence": words.sentence,
-        "cell": _cell,
-    }
-    return found
-
-
-def _when(moment: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(moment))
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "not measured"
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -256,3 +204,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 18 else None
+
+
+def _start(request: Request) -> int:
+    return _number(request.query_params.get("start", "")) or 0

@@ -29,11 +29,29 @@ _STAGES: Mapping[str, str] = {
     "prune": "deleting older queues",
 }
 
+_SPENT: Mapping[str, str] = {
+    "wait": "waiting",
+    "sync": "reading",
+    "first sync": "reading all",
+    "fit": "fitting",
+    "score": "ranking",
+    "import": "writing",
+    "patch": "switching",
+    "evaluate": "testing",
+    "prune": "deleting old",
+}
+
+
+def spent(timings: Mapping[str, float]) -> str:
+    """Say on what a job spent its seconds; what took next to nothing is left out."""
+    told = [(_SPENT.get(stage, stage), f"{s:.1f}") for stage, s in timings.items() if s >= 0.05]
+    return ", ".join(f"{stage} {seconds}" for stage, seconds in told)
+
 
 def in_words(job: JobInHand) -> RunningView:
     """Return a job that runs or waits as the page shows it."""
     if job.started_at is None:
-        doing = "waits for a worker"
+        doing = f"waits for a worker; then {_JOBS.get(job.name, job.name)}"
     else:
         doing = _STAGES.get(job.stage, job.stage) or _JOBS.get(job.name, job.name)
     return RunningView(job.id, job.name, doing, job.share, job.started_at)

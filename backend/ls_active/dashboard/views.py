@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,6 +22,25 @@ class HeadView:
     on_chosen: str
     audit: Mapping[str, Any] | None = None
     chosen: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the page says first, in a sentence each; empty where nothing is known.
+
+    Attributes
+    ----------
+    worth : str
+        Whether more labeling is worth it.
+    weak : sequence of str
+        What the model is bad at, one a control.
+    next : str
+        What happens next.
+    """
+
+    worth: str = ""
+    weak: Sequence[str] = ()
+    next: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +77,7 @@ class ProjectView:
     pinned: int | None
     strategy: str
     advice: str
+    answers: Answers = Answers()
     heads: Sequence[HeadView] = ()
     left_out: Sequence[str] = ()
     unreadable: Mapping[str, int] = field(default_factory=dict)
@@ -70,7 +91,7 @@ class Chart:
 
     Attributes
     ----------
-    kind : {"curve", "line", "bars", "matrix", "table"}
+    kind : {"curve", "line", "bars", "reliability", "matrix", "table"}
     rows : sequence
         As long as `columns` each; empty: nothing was recorded, and `note` says so.
     """
@@ -82,6 +103,11 @@ class Chart:
     rows: tuple[tuple[Cell, ...], ...] = ()
     note: str = ""
     says: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name of just these figures: a picture under it never changes."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -133,13 +159,14 @@ class QueueItem:
 
 @dataclass(frozen=True)
 class QueueView:
-    """The head of the queue, as published."""
+    """Some tasks of the queue as published, from `start` on; `size` are in it."""
 
     publication: str
     published_at: float
     why: str
     size: int
     items: Sequence[QueueItem]
+    start: int = 0
     trouble: str = ""
 
 
@@ -159,10 +186,12 @@ class Suspect:
 
 @dataclass(frozen=True)
 class SuspectsView:
-    """The doubtful labels of the newest evaluated version."""
+    """Doubtful labels of the newest evaluated version: some of `size`, from `start` on."""
 
     version: int
+    size: int
     items: Sequence[Suspect]
+    start: int = 0
     note: str = ""
     trouble: str = ""
 
@@ -179,10 +208,34 @@ class RunningView:
 
 
 @dataclass(frozen=True)
+class AskedView:
+    """What somebody asked for, and what became of it.
+
+    Attributes
+    ----------
+    what : str
+        What the button says.
+    end : {"asked", "done", "refused", "failed"}
+    tone : {"busy", "good", "waits", "bad"}
+        How good that is.
+    """
+
+    id: str
+    action: str
+    what: str
+    at: float
+    end: str
+    tone: str
+    said: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
 class JobsView:
-    """What runs, and what ran."""
+    """What runs, what people asked for, and what ran."""
 
     running: Sequence[RunningView]
+    asked: Sequence[AskedView]
     past: Sequence[Mapping[str, Any]]
     trouble: str = ""
 
@@ -200,7 +253,11 @@ class FindingView:
 
 @dataclass(frozen=True)
 class ActionReply:
-    """What became of a button that was pressed."""
+    """What became of a button that was pressed.
+
+    `asked` is its id in the list of what was asked for; without a `job` there is nothing to do.
+    """
 
     said: str
     job: str = ""
+    asked: str = ""

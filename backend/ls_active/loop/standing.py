@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from ls_active.loop.outcome import Outcome
 from ls_active.project import State
+from ls_active.words import count
+
+FEWEST = 2
+"""Labels that any first model needs."""
 
 
 def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, str, str]:
@@ -29,10 +33,12 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
             "let the project go on: `ls-active rollback PROJECT --unpin`",
         )
     if outcome.version is None:
-        few = f"{data.labels} labels; the first model needs {needed}"
+        few = f"{count(data.labels, 'label')}; the first model needs {needed}"
+        # Of two labels the head knows better: they must differ.
+        lacking = data.lacking if data.labels >= needed or needed == FEWEST else ""
         return (
             State.WAITING,
-            data.lacking if data.labels >= needed else few,
+            lacking or few,
             "label the tasks of the queue: press Label All Tasks",
         )
     return State.READY, f"{data.askable} tasks wait for a label", ""

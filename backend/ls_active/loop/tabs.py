@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ls_active.errors import BadRequest
+from ls_active.errors import BadRequest, NotFoundInLabelStudio
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.label_studio.tabs import Tab, put_tab
 from ls_active.store import Store
@@ -18,19 +18,29 @@ LOOKED_BACK = 20
 """Versions without an evaluation that are passed over: with a pin, none of the newer has one."""
 
 
-def make_tab(client: LabelStudioClient, store: Store, uid: str, kind: str) -> None:
+def make_tab(client: LabelStudioClient, store: Store, uid: str, kind: str) -> str:
     """Make a tab in a project, as its records would have it now, or bring it up to date.
+
+    Returns
+    -------
+    str
+        Its title.
 
     Raises
     ------
     BadRequest
         If there is no tab of this kind.
+    NotFoundInLabelStudio
+        If there is no such project.
     """
     if kind not in TABS:
         raise BadRequest(f"a tab must be one of {', '.join(TABS)}, got {kind[:40]!r}")
     project = find_project(client, uid)
-    if project is not None:
-        put_tab(client.http, project.id, TABS[kind](store, uid))
+    if project is None:
+        raise NotFoundInLabelStudio("the project is gone from Label Studio, or hidden from our key")
+    tab = TABS[kind](store, uid)
+    put_tab(client.http, project.id, tab)
+    return tab.title
 
 
 def newest_evaluation(store: Store, uid: str) -> tuple[int, Mapping[str, Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
@@ -13,7 +14,11 @@ from ls_active.schemas import refusals
 from ls_active.secret import SECRET_HEADER
 
 _SCHEMA = "#/components/schemas/{model}"
-_READ = (schemas.SetupRequest, schemas.PredictRequest, schemas.WebhookEvent)
+_READ: Sequence[tuple[type[BaseModel], Literal["validation"]]] = (
+    (schemas.SetupRequest, "validation"),
+    (schemas.PredictRequest, "validation"),
+    (schemas.WebhookEvent, "validation"),
+)
 _SCHEMES = {
     "password": {"type": "http", "scheme": "basic"},
     "secret": {"type": "apiKey", "in": "header", "name": SECRET_HEADER},
@@ -77,9 +82,8 @@ class DocumentedApp(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document."""
         document = super().openapi()
-        modes = [(message, "validation") for message in _READ]
-        found = models_json_schema(modes, ref_template=_SCHEMA)[1]["$defs"]
-        document["components"]["schemas"] |= found
+        _, found = models_json_schema(_READ, ref_template=_SCHEMA)
+        document["components"]["schemas"] |= found["$defs"]
         if self._closed:
             document["components"]["securitySchemes"] = _SCHEMES
             document["security"] = [{"password": []}]

@@ -220,7 +220,7 @@ def _numbers(column: Sequence[Any], length: int) -> Floats:
     except (TypeError, ValueError, OverflowError):
         numbers = np.array([_number(cell) for cell in cells], dtype=np.float64)
     if numbers.ndim != 1:
-        return np.empty(0)
+        return np.full(len(cells), np.nan)
     numbers[~np.isfinite(numbers)] = np.nan
     return np.clip(numbers, -LARGEST, LARGEST)
 

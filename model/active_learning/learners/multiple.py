@@ -124,7 +124,8 @@ class MultipleLearner:
             some = enough(*logits.shape)
             deal = np.repeat(fold_of[some], logits.shape[1])
             temperature = fit_temperature(*_pairs(logits[some], data.y[some]), deal)
-            held = expit(logits / temperature)
+            logits /= temperature
+            held = expit(logits, out=logits)
             chosen = set_figures("chosen", data.y, held, pool.classes)
         coef, intercepts = fit_heads(data.basis.rows, data.y, c)
         linear = Linear(data.scaling, data.basis.columns, data.basis.lift(coef))

@@ -98,10 +98,10 @@ class SingleLearner:
         seen = np.unique(pool.y[pool.labeled])
         if len(seen) >= MIN_CLASSES:
             return ""
-        have = ", ".join(repr(pool.classes[index]) for index in seen) or "none"
+        have = f", all {pool.classes[seen[0]]!r}" if len(seen) else ""
         return (
-            f"{len(pool.labeled)} labels in {len(seen)} classes ({have}); a model needs at least "
-            f"{MIN_LABELS} labels in {MIN_CLASSES} classes"
+            f"a model needs at least {MIN_LABELS} labels in {MIN_CLASSES} classes; "
+            f"{len(pool.labeled)} so far{have}"
         )
 
     def fit(self, pool: Pool, *, previous: Model | None = None, seed: int = 0) -> Fit:

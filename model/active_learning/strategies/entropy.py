@@ -30,7 +30,7 @@ class Entropy:
         proba = check_proba(candidates.proba)
         if proba.shape[1] == 1:
             return np.zeros(len(proba))
-        return np.clip(of_rows(entropies, proba) / np.log(proba.shape[1]), 0.0, 1.0)
+        return np.asarray(np.clip(of_rows(entropies, proba) / np.log(proba.shape[1]), 0.0, 1.0))
 
 
 def entropies(proba: Floats) -> Floats:

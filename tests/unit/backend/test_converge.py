@@ -98,7 +98,7 @@ class TestWhatIsSaid:
             16,
             0,
         )
-        assert "0 labels; the first model needs 2" in status.detail
+        assert "a model needs at least 2 labels in 2 classes; 0 so far" in status.detail
         assert status.strategy == "cold start"
         assert status.publication == studio.fields["model_version"]
         assert result.label_config == CONFIG

@@ -309,8 +309,8 @@ class TestActions:
         assert form["version"] == "1"
         answer = client.post(f"/projects/{UID}/actions/hold", data=form)
         assert answer.status_code == 303
-        assert answer.headers["location"] == f"/projects/{UID}/versions?done=asked"
         [job] = desk.in_hand()
+        assert answer.headers["location"] == f"/projects/{UID}/versions?asked={job.id}"
         assert (job.name, job.uid) == ("pin", UID)
         assert "waits for a worker" in client.get(f"/projects/{UID}/jobs").text
 

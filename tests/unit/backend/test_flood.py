@@ -6,7 +6,9 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import numpy as np
@@ -16,11 +18,14 @@ from ls_active.project import Connection
 from tests.harness.figures import memory
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
-from tests.harness.simulated_http import KEY, on_a_socket
+from tests.harness.simulated_http import KEY, Wire, on_a_socket
 from tests.harness.simulated_project import CONFIG, UID
 from tests.harness.stack import Stack, serve
 
 SENDERS = 8
+MEANWHILE = 6
+"""Labels that are made during a flood."""
+
 OTHER = "2.1767225600"
 """A second project, which Label Studio no longer has."""
 
@@ -70,13 +75,14 @@ def test_flood(tmp_path, webhooks: int, seconds: float) -> None:
             [api] = stack.pids("api")
             flood(stack, 200, 1.0)
             before = memory(api)
-            with Watch(stack) as watch:
+            with Watch(stack) as watch, labeling(wire, rig, seconds):
                 spent, statuses = flood(stack, webhooks, seconds)
-            with wire.lock:
-                rig.label(2)
             answer = httpx.post(f"{stack.url}/webhook", json=event(UID, "ANNOTATION_CREATED"))
             assert answer.status_code == 200
-            stack.wait_for(UID, lambda status: status.labels == 6 and status.state == "ready")
+            learned = 4 + MEANWHILE
+            stack.wait_for(UID, lambda status: (status.labels, status.state) == (learned, "ready"))
+            newest = stack.store.versions(UID)[-1]
+            assert stack.store.manifest(UID, newest)["labels"] == learned
             grown = memory(api) - before
     middle, late = np.percentile(spent, [50, 99]) * 1000
     print(
@@ -88,6 +94,22 @@ def test_flood(tmp_path, webhooks: int, seconds: float) -> None:
     assert statuses[503] <= webhooks // 20
     assert max(watch.most.values()) == 1
     assert grown < 32
+
+
+@contextmanager
+def labeling(wire: Wire, rig: Rig, seconds: float) -> Iterator[None]:
+    """Label some tasks meanwhile, so that refits find work; return when all are labelled."""
+
+    def label() -> None:
+        for _ in range(MEANWHILE):
+            time.sleep(seconds / MEANWHILE)
+            with wire.lock:
+                rig.label(1)
+
+    thread = threading.Thread(target=label)
+    thread.start()
+    yield
+    thread.join()
 
 
 def flood(stack: Stack, webhooks: int, seconds: float) -> tuple[list[float], Counter[int]]:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ls_active import jobs
+from ls_active import buttons, jobs
+from ls_active.engine import outcomes
 from ls_active.engine.running import JobInHand
-from ls_active.errors import BadRequest, LabelStudioUnreachable
+from ls_active.errors import BadRequest, LabelStudioUnreachable, NotFoundInLabelStudio, StoreError
 from ls_active.label_studio.tabs import Tab, put_tab
 from ls_active.ledger import Ledger
 from ls_active.loop import tabs
@@ -86,6 +87,111 @@ class TestWhatIsNoted:
         jobs.refit(UID)
         assert {"sync", "fit", "score", "import"} <= set(told)
         assert not desk.redis.exists(f"al:{UID}:stage")
+
+
+class TestOutcomes:
+    """What somebody who pressed a button is told, however it ends."""
+
+    def last(self, desk):
+        wish = desk.outcomes.all(UID)[0]
+        return wish.action, wish.end, wish.said, wish.remedy
+
+    def test_a_version_that_was_asked_for(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        desk.coalescer.force(UID)
+        jobs.refit(UID)
+        assert self.last(desk) == ("retrain", "done", "al-2 was made", "")
+
+    def test_a_version_that_cannot_be_made(self, desk, rig):
+        rig.label(1)
+        desk.coalescer.force(UID)
+        jobs.refit(UID)
+        action, end, said, remedy = self.last(desk)
+        assert (action, end) == ("retrain", "refused")
+        assert "at least 2 labels in 2 classes; 1 so far" in said
+        assert "Label All Tasks" in remedy
+
+    def test_a_version_that_has_to_wait_for_label_studio(self, desk, rig, studio):
+        rig.label(6)
+        desk.coalescer.force(UID)
+        studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
+        jobs.refit(UID)
+        assert self.last(desk)[1:3] == ("failed", "Label Studio does not answer")
+        assert "tried again" in self.last(desk)[3]
+        studio.faults.down = None
+        jobs.refit(UID)
+        assert self.last(desk)[1:3] == ("done", "al-1 was made")
+        assert len(desk.outcomes.all(UID)) == 1
+
+    def test_a_resync(self, desk, rig, studio):
+        jobs.resync(UID)
+        assert self.last(desk)[:2] == ("resync", "done")
+        studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
+        jobs.resync(UID)
+        assert self.last(desk)[:3] == ("resync", "failed", "Label Studio does not answer")
+
+    def test_a_version_that_is_held_and_let_go(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        jobs.pin(UID, 1)
+        assert self.last(desk)[:3] == ("hold", "done", "al-1 is held, and published next")
+        jobs.pin(UID, None)
+        assert self.last(desk)[:2] == ("release", "done")
+
+    def test_a_pin_that_cannot_be_written(self, desk, monkeypatch):
+        def full(*_: object) -> None:
+            raise StoreError("cannot use pin.json: No space left on device")
+
+        monkeypatch.setattr(buttons.ModelShelf, "pin", full)
+        with pytest.raises(StoreError):
+            jobs.pin(UID, 1)
+        assert self.last(desk)[1:3] == ("failed", "cannot use pin.json: No space left on device")
+        assert "can be written" in self.last(desk)[3]
+
+    def test_two_admins_at_once_one_holds_and_the_other_promotes(self, desk, rig):
+        rig.label(6)
+        jobs.refit(UID)
+        Gate(rig.store, UID)._write({3: "worse"})
+        jobs.pin(UID, 1)
+        jobs.promote(UID, 3)
+        assert self.last(desk)[1:3] == ("refused", "al-1 was held meanwhile, and stays in force")
+
+    def test_a_tab(self, desk, studio):
+        studio.http = FakeHttp()
+        jobs.tab(UID, "queue")
+        assert self.last(desk)[:2] == ("tab", "done")
+        assert "Active queue" in self.last(desk)[2]
+
+    def test_a_tab_of_a_project_that_is_gone(self, desk, studio):
+        studio.gone = True
+        with pytest.raises(NotFoundInLabelStudio):
+            jobs.tab(UID, "queue")
+        assert self.last(desk)[1] == "failed"
+        assert "gone from Label Studio" in self.last(desk)[2]
+
+    def test_a_bug(self, desk, monkeypatch):
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(buttons, "make_tab", broken)
+        with pytest.raises(ZeroDivisionError):
+            jobs.tab(UID, "queue")
+        assert self.last(desk)[1:] == (
+            "failed", "an unexpected error", "the worker's log has it whole",
+        )  # fmt: skip
+
+    def test_only_the_last_are_kept(self, desk):
+        for number in range(3 * outcomes.KEPT):
+            desk.outcomes.end(UID, "tab", outcomes.Told(str(number)))
+        found = [wish.said for wish in desk.outcomes.all(UID)]
+        assert found[0] == str(3 * outcomes.KEPT - 1)
+        assert outcomes.KEPT <= len(found) <= 2 * outcomes.KEPT
+
+    def test_a_job_that_is_quicker_than_who_asked_is_not_undone(self, desk):
+        wish = desk.outcomes.end(UID, "tab", outcomes.Told("made"))
+        desk.outcomes.ask(UID, "tab", "is being made", wish=wish, job=wish)
+        assert self.last(desk)[1] == "done"
 
 
 class TestJobs:

@@ -20,6 +20,7 @@ from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_http import KEY, Trouble, Wire, on_a_socket
 from tests.harness.simulated_project import CONFIG, UID
 from tests.harness.stack import Stack, serve
+from tests.redis_fixture import fresh_valkey
 
 pytestmark = pytest.mark.slow
 
@@ -29,8 +30,13 @@ TOKEN = "planted-token-of-setup"
 INVITE = "planted-invite-of-the-webhook"
 STORAGE = "planted-password-of-a-storage"
 GUESS = "planted-guess-of-a-stranger"
-PLANTED = (KEY, PASSWORD, SERVER_SECRET, TOKEN, INVITE, STORAGE, GUESS)
+REDIS = "planted-password-of-redis"
+PLANTED = (KEY, PASSWORD, SERVER_SECRET, TOKEN, INVITE, STORAGE, GUESS, REDIS)
 
+PAGES = (
+    "/projects", f"/projects/{UID}", f"/projects/{UID}/jobs", f"/projects/{UID}/versions",
+    f"/projects/{UID}/doctor", f"/api/projects/{UID}/jobs", "/api/openapi.json",
+)  # fmt: skip
 CREDENTIALS = ("label-studio", PASSWORD)
 PROJECT = {"id": 1, "created_at": "2026-01-01T00:00:00Z", "token": INVITE}
 
@@ -42,10 +48,20 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module")
-def stack(wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def redis_url() -> Iterator[str]:
+    """Return the address of a Redis that asks for a password."""
+    with fresh_valkey() as url:
+        with redis.Redis.from_url(url) as connection:
+            connection.config_set("requirepass", REDIS)
+        yield url.replace("unix://", f"unix://:{REDIS}@")
+
+
+@pytest.fixture(scope="module")
+def stack(wire: Wire, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     env = {
         "LOG_LEVEL": "DEBUG", "BASIC_AUTH_USER": CREDENTIALS[0], "BASIC_AUTH_PASS": PASSWORD,
-        "SERVER_SECRET": SERVER_SECRET, "WORKERS": "1", "PREDICT_PROCESSES": "1",
+        "SERVER_SECRET": SERVER_SECRET, "REDIS_URL": redis_url, "WORKERS": "1",
+        "PREDICT_PROCESSES": "1",
     }  # fmt: skip
     with serve(tmp_path_factory.mktemp("planted"), wire.url, KEY, env) as running:
         yield running
@@ -85,7 +101,7 @@ def _learn(wire: Wire, stack: Stack, client: httpx.Client) -> Iterator[httpx.Res
     params = {"login": "storage", "password": STORAGE, "context": None}
     body = {"tasks": [task], "project": UID, "label_config": CONFIG, "params": params}
     yield client.post("/predict", json=body).raise_for_status()
-    for path in ("/health", "/versions", "/metrics"):
+    for path in ("/health", "/versions", "/metrics", *PAGES):
         yield client.get(path).raise_for_status()
 
 
@@ -99,7 +115,24 @@ def _go_wrong(wire: Wire, stack: Stack, client: httpx.Client) -> Iterator[httpx.
     wire.troubles.append(Trouble(" /api", status=401, body=echo))
     yield client.post("/webhook", json={"action": "START_TRAINING", "project": PROJECT})
     stack.wait_for(UID, lambda status: status.state == "failing")
+    yield client.get(f"/projects/{UID}/jobs")
     wire.troubles.clear()
+    yield from _without_redis(stack, client)
+
+
+def _without_redis(stack: Stack, client: httpx.Client) -> Iterator[httpx.Response]:
+    """Have Redis take another password for a while, and forget who gave the right one."""
+    own = stack.desk.redis
+    own.config_set("requirepass", "another")
+    own.client_kill_filter(skipme=True, _type="normal")
+    try:
+        for _ in range(3):
+            yield client.post("/webhook", json={"action": "START_TRAINING", "project": PROJECT})
+            yield client.get(f"/projects/{UID}/jobs")
+        stack.wait_until(lambda: "the timer cannot work" in stack.log.read_text(), 60)
+    finally:
+        own.config_set("requirepass", REDIS)
+    stack.wait_until(lambda: "the timer works again" in stack.log.read_text(), 60)
 
 
 def _knock(stranger: httpx.Client) -> Iterator[httpx.Response]:
@@ -125,7 +158,9 @@ def test_logs_at_debug(said: list[str], stack: Stack) -> None:
     log = stack.log.read_text()
     assert "DEBUG" in log or " D " in log
     assert "published" in log
+    assert "WRONGPASS" in log or "AuthenticationError" in log
     assert_clean(log, "log")
+    assert webhook_secret(_settings(stack), UID) not in log
 
 
 def test_everything_in_redis(said: list[str], stack: Stack, wire: Wire) -> None:
@@ -135,6 +170,15 @@ def test_everything_in_redis(said: list[str], stack: Stack, wire: Wire) -> None:
     assert any(key.startswith(b"rq:job:") for key in values)
     assert_clean(repr(values), "Redis")
     assert webhook_secret(_settings(stack), UID) not in repr(values)
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("status", "--json"), ("doctor", UID), ("doctor", UID, "--json")]
+)
+def test_what_the_command_line_says(said: list[str], stack: Stack, command: tuple[str]) -> None:
+    done = stack.run(*command)
+    assert done.stdout
+    assert_clean(done.stdout + done.stderr, " ".join(command))
 
 
 def test_every_file(said: list[str], stack: Stack) -> None:
@@ -148,7 +192,7 @@ def test_every_file(said: list[str], stack: Stack) -> None:
 
 def test_what_processes_are_started_with(stack: Stack) -> None:
     # Any user of the machine may read these; an environment is the owner's alone.
-    for name in ("api", "worker 1", "timer", "valkey"):
+    for name in ("api", "worker 1", "timer"):
         [pid] = stack.pids(name)
         assert_clean(Path(f"/proc/{pid}/cmdline").read_bytes(), name)
 
@@ -177,10 +221,7 @@ def test_the_complaint_about_settings() -> None:
 def _settings(stack: Stack) -> Settings:
     known = {name.lower(): value for name, value in stack.env.items()}
     names = Settings.model_fields.keys()
-    return Settings(
-        **{name: value for name, value in known.items() if name in names},
-        redis_url=stack.desk.settings.redis_url,
-    )
+    return Settings(**{name: value for name, value in known.items() if name in names})
 
 
 def _value(kept: redis.Redis, key: bytes) -> Any:

@@ -49,6 +49,11 @@ def test_settings_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"label_studio_url": "localhost:8080"}, "http"),
         ({"public_url": "ftp://al"}, "http"),
+        ({"label_studio_url": "http://ann:hunter2@ls.example"}, "user name or password"),
+        ({"label_studio_url": "https://hunter2@ls.example/base"}, "user name or password"),
+        ({"label_studio_url": "ann:hunter2@ls.example"}, "http"),
+        ({"public_url": "http://ann:hunter2@al.example"}, "user name or password"),
+        ({"label_studio_host": "http://ann:hunter2@ls.example"}, "user name or password"),
         ({"log_level": "LOUD"}, "INFO"),
         ({"port": 70000}, "port"),
         ({"workers": 0}, "workers"),

@@ -85,6 +85,22 @@ def test_only_the_start_is_decoded():
     np.testing.assert_array_equal(sound, FEATURIZER.parse(encoded(tone(1))))
 
 
+def test_hours_in_a_small_file_are_not_unpacked(monkeypatch):
+    bomb = encoded(np.zeros(RATE * 900), "FLAC")
+    assert len(bomb) < RATE * 900 // 100
+    decoded = []
+    read = soundfile.SoundFile.read
+
+    def watched(self, *args, **kwargs):
+        block = read(self, *args, **kwargs)
+        decoded.append(len(block))
+        return block
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", watched)
+    assert len(AudioFeaturizer(max_seconds=2).parse(bomb)) == 2 * RATE
+    assert sum(decoded) == 2 * RATE
+
+
 def test_at_a_high_rate_less_is_decoded(monkeypatch):
     monkeypatch.setattr(audio, "MAX_SAMPLES", 48_000)
     assert len(FEATURIZER.parse(encoded(tone(2, rate=96_000), rate=96_000))) == RATE // 2

@@ -77,6 +77,13 @@ def test_without_channels_all_columns_of_numbers_by_name():
     np.testing.assert_array_equal(read(value, timeColumn="time").values, [[3, 4], [1, 2]])
 
 
+def test_lists_are_no_numbers():
+    with pytest.raises(Unreadable, match="not all times"):
+        read({"time": [[0], [1]], "a": [1, 2]}, timeColumn="time", channels="a")
+    with pytest.raises(Unreadable, match="no numbers"):
+        read({"a": [[0], [1]]}, channels="a")
+
+
 def test_gaps_are_bridged_and_remembered():
     series = read({"a": [None, 1, math.nan, "x", 4, math.inf]}, channels="a,absent")
     np.testing.assert_allclose(series.values, [[1, 1, 2, 3, 4, 4], [0] * 6])

@@ -10,9 +10,11 @@ from sklearn import metrics
 from active_learning.errors import InvalidInput
 from active_learning.evaluation import wilson
 from active_learning.figures import (
+    BIN_LABELS,
     WORST,
     class_figures,
     number_figures,
+    reliability,
     sequence_figures,
     set_figures,
 )
@@ -81,6 +83,20 @@ def test_calibration_is_told_of_a_uniform_sample_that_is_large_enough(basis, n, 
     assert (found.calibration_error is not None) == told
     if told:
         assert found.calibration_error == pytest.approx(0.2)
+    assert len(found.reliability) == (5 if told else 0)
+
+
+@given(st.integers(1, 400), st.integers(0, 2**32 - 1))
+def test_reliability_counts_every_answer_once_by_rising_confidence(n, seed):
+    rng = np.random.default_rng(seed)
+    told, right = rng.random(n), rng.random(n) < 0.5
+    bins = reliability(told, right)
+    assert sum(each.n for each in bins) == n
+    assert sum(each.n * each.right for each in bins) == pytest.approx(right.sum())
+    assert sum(each.n * each.confidence for each in bins) == pytest.approx(told.sum())
+    assert [each.confidence for each in bins] == sorted(each.confidence for each in bins)
+    assert all(each.low <= each.right <= each.high for each in bins)
+    assert n < 2 * BIN_LABELS or min(each.n for each in bins) >= BIN_LABELS
 
 
 def test_only_of_a_uniform_sample_each_answer_is_kept():

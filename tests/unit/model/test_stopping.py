@@ -58,6 +58,13 @@ def test_without_thirty_random_labels_it_is_too_early(audit):
     assert found.sentence == f"too early to say: {audit} of 30 random labels are there"
 
 
+def test_a_bound_alone_is_not_told_as_what_more_labels_bring():
+    found = advice(course([None, 0.9, 0.9, 0.9], start=90, step=5))
+    assert expected_gain(course([None, 0.9, 0.9, 0.9], start=90, step=5)) is None
+    assert (found.verdict, found.gain) == (Stage.GO_ON, None)
+    assert "cannot be told yet" in found.sentence
+
+
 def test_without_three_comparisons_it_is_too_early():
     found = advice(course([None, 1.0, 1.0]))
     assert (found.verdict, len(found.agreement)) == (Stage.TOO_EARLY, 2)
