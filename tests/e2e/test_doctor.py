@@ -17,7 +17,7 @@ from ls_active.secret import SECRET_HEADER
 from tests.harness.case import Case
 from tests.harness.command_line import Done, run_here
 from tests.harness.data import LABEL_CONFIG, short_texts
-from tests.harness.label_studio import label_studio
+from tests.harness.label_studio import installation, label_studio
 from tests.harness.stack import Stack, serve
 
 
@@ -163,6 +163,8 @@ class TestLocalAddressesThatLabelStudioRefuses:
 
     @pytest.mark.slow
     def test_with_one_switch_off_it_asks_by_itself(self, tmp_path):
+        if installation().version.startswith("1.22."):
+            pytest.skip("in Label Studio 1.22 one of them off is enough")
         env = {"ML_BLOCK_LOCAL_IP": "false", "SSRF_PROTECTION_ENABLED": "true"}
         with (
             label_studio(tmp_path / "studio", env=env) as studio,

@@ -18,8 +18,8 @@ from ls_active.label_studio.http import NEW_KEY_HINT
 SKEW_SECONDS = 60.0
 """Difference of clocks above which a token that is new here may be old there, or the reverse."""
 
-TRIED = "1.23"
-"""Release of Label Studio that everything was tried with."""
+TRIED = ("1.22", "1.23")
+"""Releases of Label Studio that the loop was tried with."""
 
 
 class KeyKind(StrEnum):
@@ -73,7 +73,7 @@ def release(version: str) -> Iterator[Finding]:
     if not version.startswith(TRIED):
         yield warning(
             "label studio",
-            f"{version} was not tried with this version of ours; {TRIED} was",
+            f"{version} was not tried with this version of ours; {' and '.join(TRIED)} were",
             "look at `ls-active status` after some labels, and tell us",
         )
 
