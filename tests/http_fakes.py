@@ -14,10 +14,10 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
-from ls_active import label_config
 from ls_active.engine.figures import QueueFigures
 from ls_active.errors import QueueDown
-from ls_active.project import ProjectStatus
+from ls_active.labeling import label_config
+from ls_active.records.project import ProjectStatus
 from ls_active.schemas import (
     Prediction,
     PredictReply,

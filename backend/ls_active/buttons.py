@@ -8,8 +8,8 @@ from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
 from ls_active.loop.tabs import make_tab
-from ls_active.project import ProjectStatus, State
-from ls_active.workshop import connect
+from ls_active.loop.workshop import connect
+from ls_active.records.project import ProjectStatus, State
 
 
 def hold(desk: JobDesk, uid: str, version: int) -> None:

@@ -13,7 +13,8 @@ import redis
 from redis.exceptions import RedisError
 from rq.job import JobStatus
 
-from ls_active import label_config, options
+from ls_active import options
+from ls_active.digests import digest_of
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
@@ -28,16 +29,16 @@ from ls_active.errors import (
     NotConfigured,
     NoWorkingKey,
 )
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
+from ls_active.loop.workshop import connect
 from ls_active.options import RawOptions
-from ls_active.plan import make_plan
-from ls_active.project import Connection
+from ls_active.records.project import Connection
+from ls_active.records.secret import api_key, drop_setup_token, keep_setup_token, webhook_secret
+from ls_active.records.store import Store
 from ls_active.schemas import ACTIONS, Action, SetupRequest, WebhookEvent
-from ls_active.secret import api_key, drop_setup_token, keep_setup_token, webhook_secret
 from ls_active.service import Service
 from ls_active.settings import Settings
-from ls_active.store import Store
-from ls_active.values import digest_of
-from ls_active.workshop import connect
 
 logger = logging.getLogger(__name__)
 

@@ -17,16 +17,16 @@ from typing import Any
 
 from active_learning.errors import ActiveLearningError
 from ls_active import buttons
+from ls_active.digests import digest_of
 from ls_active.engine.lock import Lock
 from ls_active.errors import BackendError, LockLost, StoreError
 from ls_active.job_desk import STAGE, JobDesk
-from ls_active.ledger import note_job
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.loop.workshop import Stopwatch, Workshop, connect, find_project
+from ls_active.records.ledger import note_job
+from ls_active.records.project import Connection, ProjectStatus, State
 from ls_active.settings import get_settings
-from ls_active.values import digest_of
-from ls_active.workshop import Stopwatch, Workshop, connect, find_project
 
 logger = logging.getLogger(__name__)
 

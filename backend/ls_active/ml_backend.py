@@ -22,10 +22,10 @@ from flask import Flask, Response, jsonify, request
 from label_studio_ml.model import LabelStudioMLBase
 from werkzeug.exceptions import HTTPException
 
-from ls_active import label_config as label_configs
 from ls_active import schemas
 from ls_active.errors import BackendError, NotFound
 from ls_active.job_desk import JobDesk
+from ls_active.labeling import label_config as label_configs
 from ls_active.service import Service
 from ls_active.settings import get_settings
 from ls_active.web import predict_pool

@@ -14,19 +14,19 @@ import numpy as np
 
 from active_learning.features import stacked, stored_values
 from active_learning.outcomes import Model, Verdict
-from ls_active import label_config
 from ls_active.errors import NotConfigured, NotFound
-from ls_active.inputs import Inputs, Reading
-from ls_active.layout import Layout
+from ls_active.labeling import label_config
+from ls_active.labeling.inputs import Inputs, Reading
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Head, Plan, make_plan
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.publication import version_name
+from ls_active.loop.workshop import connect, open_media
 from ls_active.media import Media
-from ls_active.plan import Head, Plan, make_plan
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.schemas import Prediction, PredictReply, PredictRequest
 from ls_active.settings import Settings
-from ls_active.store import Store
-from ls_active.workshop import connect, open_media
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ls_active.project import State
+from ls_active.records.project import State
 
 STATES: Mapping[str, tuple[str, str]] = {
     State.ADOPTING: ("being connected", "busy"),

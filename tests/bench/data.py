@@ -25,7 +25,7 @@ from active_learning.outcomes import Verdict
 from active_learning.registry import featurizer_of, featurizers, unit_featurizer_of
 from active_learning.types import Answer, Block, Features, Kind, Pool, Serving, Units
 from ls_active import __version__
-from ls_active.layout import Layout, runs
+from ls_active.labeling.layout import Layout, runs
 from ls_active.loop.consensus import encode
 from tests.bench import references
 from tests.bench.__main__ import console

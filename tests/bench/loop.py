@@ -14,7 +14,7 @@ from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.loop.agenda import pause_left
 from ls_active.options import Options
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 from tests.bench.machine import PeakMemory
 from tests.bench.proxy import Proxy
 from tests.bench.report import Report, Table, judged, median

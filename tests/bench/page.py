@@ -13,7 +13,7 @@ import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ls_active.engine.valkey import EmbeddedValkey
-from ls_active.store import Store
+from ls_active.records.store import Store
 from tests.bench.report import Report, Table, judged
 from tests.bench.servers import ours
 from tests.browser.conftest import QUIET

@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MultiLabelBinarizer, StandardScaler
 
 from active_learning.types import Kind
-from ls_active.layout import Layout
+from ls_active.labeling.layout import Layout
 from tests.bench.data_sets import DataSet
 
 Reference = Callable[[list[Any], list[Any], list[Any], Sequence[Layout]], list[Any]]

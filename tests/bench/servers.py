@@ -15,16 +15,16 @@ from pydantic import SecretStr
 
 from active_learning import audit
 from active_learning.types import UNLABELED, Pool, Serving
-from ls_active import label_config
 from ls_active.engine.processes import spawn, stop
-from ls_active.inputs import Inputs
+from ls_active.labeling import label_config
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
-from ls_active.plan import make_plan
-from ls_active.project import Connection
+from ls_active.records.project import Connection
+from ls_active.records.store import Store
 from ls_active.settings import Settings, as_environment
 from ls_active.stack import ONE_THREAD
-from ls_active.store import Store
 from tests.harness import data
 from tests.harness.stack import ROOT, free_port
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.label_config import LabelConfig, parse
-from ls_active.layout import Layout
-from ls_active.plan import Head
-from ls_active.tags import TagAdapter
+from ls_active.labeling.label_config import LabelConfig, parse
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Head
+from ls_active.labeling.tags import TagAdapter
 from tests.checks.tag_examples import Example
 
 Check = Callable[[TagAdapter, Example], None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
 
-from ls_active.layout import Layout
+from ls_active.labeling.layout import Layout
 
 
 @dataclass(frozen=True)

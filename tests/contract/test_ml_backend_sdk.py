@@ -17,10 +17,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ls_active import label_config, ml_backend
+from ls_active import ml_backend
 from ls_active.errors import BadLabelConfig
+from ls_active.labeling import label_config
+from ls_active.records.secret import SECRET_HEADER
 from ls_active.schemas import PredictReply, PredictRequest
-from ls_active.secret import SECRET_HEADER
 from ls_active.settings import Settings
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings
 

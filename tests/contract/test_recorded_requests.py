@@ -12,9 +12,9 @@ import pytest
 from label_studio_sdk.label_interface.interface import LabelInterface
 
 from ls_active.job_desk import JobDesk
-from ls_active.project import Connection
+from ls_active.records.project import Connection
+from ls_active.records.store import Store
 from ls_active.service import Service
-from ls_active.store import Store
 from ls_active.web.app import create_app
 from tests.http_fakes import FakeDesk, FakeService, make_settings, serve
 

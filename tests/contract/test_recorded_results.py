@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from active_learning.outcomes import Verdict
-from ls_active.inputs import Inputs
-from ls_active.label_config import LabelConfig, parse
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.label_config import LabelConfig, parse
+from ls_active.labeling.plan import make_plan
 from ls_active.media import Media, MediaPolicy
-from ls_active.plan import make_plan
 
 RESULTS = Path(__file__).parents[1] / "recorded" / "results"
 OTHERS = {"predictions", "uploads"}

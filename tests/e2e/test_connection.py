@@ -9,7 +9,7 @@ import pytest
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
-from ls_active.project import Connection
+from ls_active.records.project import Connection
 from tests.harness.case import Case
 from tests.harness.data import short_texts
 from tests.harness.label_studio import label_studio

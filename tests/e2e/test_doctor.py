@@ -12,8 +12,8 @@ import pytest
 
 from ls_active.demo.studio import Studio
 from ls_active.label_studio.client import LabelStudioClient
-from ls_active.project import Connection
-from ls_active.secret import SECRET_HEADER
+from ls_active.records.project import Connection
+from ls_active.records.secret import SECRET_HEADER
 from tests.harness.case import Case
 from tests.harness.command_line import Done, run_here
 from tests.harness.data import LABEL_CONFIG, short_texts

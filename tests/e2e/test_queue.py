@@ -7,7 +7,7 @@ from threading import Event
 
 import pytest
 
-from ls_active.secret import SECRET_HEADER
+from ls_active.records.secret import SECRET_HEADER
 from tests.harness.case import Case
 from tests.harness.data import short_texts
 from tests.harness.label_studio import Annotator, data_manager_action, start_training

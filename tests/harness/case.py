@@ -13,7 +13,7 @@ import numpy as np
 
 from ls_active.errors import LabelStudioRejected
 from ls_active.label_studio.client import LabelStudioClient, Project, Task
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 from tests.harness.data import LABEL_CONFIG, Labelled
 from tests.harness.label_studio import Annotator
 from tests.harness.stack import Stack

@@ -21,11 +21,12 @@ from typing import Any
 
 import httpcore
 
-from ls_active import stack, store
+from ls_active import stack
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.lock import Lock
 from ls_active.label_studio.client import LabelStudioClient
+from ls_active.records import store
 from ls_active.settings import get_settings
 from ls_active.sync import database, features
 

@@ -12,13 +12,13 @@ from scipy.sparse import csr_matrix
 
 from active_learning.errors import Unreadable
 from active_learning.types import Block
-from ls_active.inputs import Inputs, Reading
+from ls_active.digests import digest_of
 from ls_active.label_studio.client import LabelStudioClient
-from ls_active.plan import Input, Plan
+from ls_active.labeling.inputs import Inputs, Reading
+from ls_active.labeling.plan import Input, Plan
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import Reader
-from ls_active.values import digest_of
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.units import Words
 

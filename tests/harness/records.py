@@ -11,9 +11,9 @@ import numpy as np
 
 from active_learning.figures import class_figures, number_figures, sequence_figures, set_figures
 from active_learning.outcomes import Figures
-from ls_active.ledger import JobLine, Ledger, VersionLine
-from ls_active.project import Connection, ProjectStatus, State
-from ls_active.store import Store
+from ls_active.records.ledger import JobLine, Ledger, VersionLine
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 
 DAY = 86_400.0
 

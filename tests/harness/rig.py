@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.converge import Result, converge
-from ls_active.project import Connection, ProjectStatus
+from ls_active.loop.workshop import Workshop
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
-from ls_active.workshop import Workshop
 from tests.harness.effects import Effects
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID

@@ -13,10 +13,10 @@ from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
-from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LabelStudioUnreachable, NotFoundInLabelStudio
 from ls_active.label_studio.client import Project, Task
 from ls_active.label_studio.query import ANNOTATION_FIELDS, Filter, Page, TaskPages
+from ls_active.labeling import label_config
 from tests.harness.effects import Effects
 from tests.harness.simulated_project import SimulatedProject, SimulatedTask, is_valid_host, text_of
 

@@ -21,9 +21,9 @@ from pydantic import SecretStr
 from ls_active.engine import processes
 from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings, plain_environment
-from ls_active.store import Store
 
 T = TypeVar("T")
 

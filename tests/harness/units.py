@@ -13,8 +13,8 @@ import pytest
 from active_learning import registry
 from active_learning.errors import Unreadable
 from active_learning.types import Features
-from ls_active.plan import make_plan
-from ls_active.values import digest_of
+from ls_active.digests import digest_of
+from ls_active.labeling.plan import make_plan
 
 COLUMNS = 8
 

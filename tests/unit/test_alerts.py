@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ls_active.engine.figures import QueueFigures
-from ls_active.project import ProjectStatus, State
+from ls_active.records.project import ProjectStatus, State
 from ls_active.web.metrics import Metrics
 
 GROUPS = yaml.safe_load((Path(__file__).parents[2] / "docker" / "alerts.yaml").read_text())[

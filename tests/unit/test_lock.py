@@ -151,6 +151,8 @@ def test_a_wheel_holds_both_packages_and_nothing_else(tmp_path):
     names = [line.split()[0] for line in lines[1:]]
     tops = {name.partition("/")[0].partition("-")[0] for name in names}
     assert tops == {"ls_active", "active_learning", "label_studio_active_learning"}
-    assert {"ls_active/py.typed", "active_learning/py.typed", "ls_active/tags/choices.py"} <= set(
-        names
-    )
+    assert {
+        "ls_active/py.typed",
+        "active_learning/py.typed",
+        "ls_active/labeling/tags/choices.py",
+    } <= set(names)

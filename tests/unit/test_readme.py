@@ -13,11 +13,11 @@ import typer
 from pydantic import BaseModel, SecretStr
 
 from active_learning import registry
-from ls_active import label_config, tags
 from ls_active.cli.main import app
 from ls_active.demo.studio_install import VERSION
+from ls_active.labeling import label_config, tags
+from ls_active.labeling.plan import make_plan
 from ls_active.options import Options
-from ls_active.plan import make_plan
 from ls_active.settings import Settings
 from tests.checks import cells
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from ls_active.job_desk import JobDesk
 from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.loop.adoption import find_backend
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.project import Connection, ProjectStatus
 
 __all__ = ["Case", "Finding", "Fix", "Severity", "Tools", "note", "ok", "trouble", "warning"]
 

@@ -6,7 +6,7 @@ import time
 
 from ls_active.checks import Tools
 from ls_active.console.waiting import wait_for
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 
 
 def mend(tools: Tools) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ls_active import label_config
 from ls_active.checks import Case, Finding, note, ok, trouble, warning
 from ls_active.checks.mending import mend
 from ls_active.errors import BadLabelConfig
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.adoption import SAMPLING
-from ls_active.plan import make_plan
-from ls_active.project import Connection, State
+from ls_active.records.project import Connection, State
 
 _VERSION = re.compile(r"al-\d+(\.\d+)?")
 

@@ -15,9 +15,9 @@ from ls_active.console.known import find_known, open_desk, read_settings
 from ls_active.console.waiting import NotDone, wait_for
 from ls_active.errors import BackendError, BadRequest, NotConfigured, NotFound
 from ls_active.loop.models import ModelShelf
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
 from ls_active.web.auth import Guard, is_loopback
 
 # Running

@@ -26,11 +26,11 @@ from ls_active.errors import BackendError, NotConfigured, NotFoundInLabelStudio
 from ls_active.job_desk import JobDesk
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.label_studio.query import server_clock
-from ls_active.project import Connection, ProjectStatus
-from ls_active.secret import SECRET_HEADER
+from ls_active.loop.workshop import connect
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.secret import SECRET_HEADER
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
-from ls_active.workshop import connect
 
 TICK_WAIT = 2.5
 """Seconds to wait for a timer: its sign of life is missing for one second in 15."""

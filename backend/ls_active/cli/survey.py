@@ -13,9 +13,9 @@ from ls_active.console.known import find_known, read_settings
 from ls_active.errors import NotFoundInLabelStudio
 from ls_active.job_desk import JobDesk
 from ls_active.label_studio.client import LabelStudioClient
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
 
 
 def run(text: str | None) -> int:

@@ -13,8 +13,8 @@ from ls_active.console.known import find_known, open_desk, read_settings
 from ls_active.engine.running import JobInHand
 from ls_active.errors import BackendError
 from ls_active.job_desk import JobDesk
-from ls_active.project import Connection, ProjectStatus
-from ls_active.store import Store
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.words import percent
 
 EVERY = 1.0

@@ -6,7 +6,7 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from ls_active import label_config, options
+from ls_active import options
 from ls_active.console import show, terminal
 from ls_active.console.known import START_SECONDS, find_in_label_studio, open_desk, read_settings
 from ls_active.console.waiting import NotDone, answers, wait_for
@@ -19,12 +19,13 @@ from ls_active.errors import (
     NotConfigured,
 )
 from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop import adoption
-from ls_active.plan import make_plan
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.loop.workshop import connect as connect_to_label_studio
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
-from ls_active.workshop import connect as connect_to_label_studio
 
 _POLL_INSTEAD = "or use `ls-active connect {} --poll`, which needs no way from Label Studio to us"
 

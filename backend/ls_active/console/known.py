@@ -14,9 +14,9 @@ from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.errors import NotConfigured, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
 from ls_active.label_studio.client import LabelStudioClient, Project
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings, get_settings
-from ls_active.store import Store
 
 START_SECONDS = 20.0
 """How long a service that was started a moment ago may take to work."""

@@ -10,8 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 
 from ls_active.engine.figures import QueueFigures
-from ls_active.project import Connection, ProjectStatus, State
-from ls_active.secret import api_key
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.secret import api_key
 from ls_active.settings import Settings
 from ls_active.words import audit, chosen, count, sentence, since, state
 

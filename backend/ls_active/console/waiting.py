@@ -9,8 +9,8 @@ import httpx
 
 from ls_active.console.terminal import working
 from ls_active.errors import BackendError
-from ls_active.project import ProjectStatus, State
-from ls_active.store import Store
+from ls_active.records.project import ProjectStatus, State
+from ls_active.records.store import Store
 
 PATIENCE = 120.0
 """Seconds without any news after which waiting is given up."""

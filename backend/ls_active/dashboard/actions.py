@@ -13,8 +13,8 @@ from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
 from ls_active.loop.tabs import TABS
-from ls_active.project import Connection, ProjectStatus, State
-from ls_active.store import Store
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 from ls_active.words import sentence
 
 

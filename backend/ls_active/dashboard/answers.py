@@ -8,7 +8,7 @@ from typing import Any
 from ls_active import words
 from ls_active.dashboard.figures import ON_CHOSEN
 from ls_active.dashboard.views import Answers
-from ls_active.project import ProjectStatus, State
+from ls_active.records.project import ProjectStatus, State
 
 WORST = 3
 """Classes that are named."""

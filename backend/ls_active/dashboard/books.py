@@ -29,13 +29,13 @@ from ls_active.dashboard.views import (
 from ls_active.engine.outcomes import Wish
 from ls_active.engine.running import JobInHand
 from ls_active.errors import NotFound, QueueDown
-from ls_active.ledger import Ledger, VersionLine
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.publication import version_name
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.ledger import Ledger, VersionLine
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
 
 PICTURES = 400
 """Charts that are remembered for their pictures: of some twenty projects."""

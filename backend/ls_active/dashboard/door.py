@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from ls_active.errors import Forbidden
-from ls_active.secret import server_secret
+from ls_active.records.secret import server_secret
 from ls_active.settings import Settings
 
 TOKEN_SECONDS = 12 * 3600

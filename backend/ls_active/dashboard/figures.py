@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ls_active.dashboard.views import Cell, Chart
-from ls_active.ledger import Ledger
-from ls_active.project import ProjectStatus
+from ls_active.records.ledger import Ledger
+from ls_active.records.project import ProjectStatus
 
 NOT_RECORDED = "not recorded for this version"
 

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import PIL.Image
 
-from ls_active import label_config
 from ls_active.dashboard.views import Preview
 from ls_active.errors import NotFound
-from ls_active.label_config import ObjectTag
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.label_studio.project import Project
+from ls_active.labeling import label_config
+from ls_active.labeling.label_config import ObjectTag
+from ls_active.loop.workshop import connect, find_project, open_media
 from ls_active.media import MediaError
 from ls_active.settings import Settings
-from ls_active.workshop import connect, find_project, open_media
 
 PATIENCE = 4.0
 """Seconds that a page waits for Label Studio before it shows tasks by number only."""

@@ -11,9 +11,9 @@ from ls_active.dashboard import figures, previews
 from ls_active.dashboard.views import Preview, QueueItem, QueueView, Suspect, SuspectsView
 from ls_active.errors import BackendError
 from ls_active.loop.tabs import newest_evaluation
-from ls_active.project import Connection, ProjectStatus
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
 
 SHOWN = 12
 """Tasks on a page: what each shows is read from Label Studio."""

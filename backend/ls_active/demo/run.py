@@ -27,7 +27,7 @@ from ls_active.demo.service import DemoService, demo_service, free_port
 from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.label_studio import query
 from ls_active.label_studio.client import LabelStudioClient, Project
-from ls_active.project import ProjectStatus, State
+from ls_active.records.project import ProjectStatus, State
 from ls_active.settings import plain_environment
 
 HOME = Path("~/.cache/ls-active")

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from active_learning.types import Features
-from ls_active import label_config
 from ls_active.demo.annotator import Record
 from ls_active.demo.data import LABEL_CONFIG, Article
-from ls_active.inputs import Inputs
+from ls_active.labeling import label_config
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.models import ModelShelf
-from ls_active.plan import make_plan
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 EVALUATION_SECONDS = 10.0
 """How long a version waits for its figures, which are computed after it was published."""

@@ -17,8 +17,8 @@ from ls_active.console.waiting import NotDone, answers
 from ls_active.demo.studio import Studio
 from ls_active.demo.studio_install import tail
 from ls_active.engine import processes
+from ls_active.records.store import Store
 from ls_active.settings import plain_environment
-from ls_active.store import Store
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0

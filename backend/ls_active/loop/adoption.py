@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from active_learning import audit
 from active_learning.types import Reason
 from ls_active.errors import LabelStudioRejected
-from ls_active.label_config import LabelConfig
 from ls_active.label_studio import query
 from ls_active.label_studio.client import Project
+from ls_active.labeling.label_config import LabelConfig
+from ls_active.labeling.plan import Plan
 from ls_active.loop.publication import Publisher, unasked
-from ls_active.plan import Plan
-from ls_active.project import Connection
-from ls_active.secret import SECRET_HEADER, webhook_secret
-from ls_active.workshop import Workshop
+from ls_active.loop.workshop import Workshop
+from ls_active.records.project import Connection
+from ls_active.records.secret import SECRET_HEADER, webhook_secret
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from active_learning.types import Floats, Kind, Pool
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelVersion
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 NEIGHBOURS = 20
 """Older versions looked at for one to compare with: more were never evaluated in a row."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from active_learning.types import Pool, Reason
-from ls_active.store import Store
+from ls_active.records.store import Store
 from ls_active.sync.mirror import Mirror
 
 HELD_AFTER = 86_400.0

@@ -9,25 +9,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ls_active import label_config
 from ls_active.errors import BadLabelConfig, NotFoundInLabelStudio, PublicationReplaced
-from ls_active.fields import look_at
-from ls_active.inputs import Inputs
-from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
+from ls_active.labeling import label_config
+from ls_active.labeling.fields import look_at
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.label_config import LabelConfig
+from ls_active.labeling.plan import LeftOut, Plan, make_plan
 from ls_active.loop.adoption import Adoption
 from ls_active.loop.appraisal import furthest
 from ls_active.loop.outcome import Outcome
 from ls_active.loop.refit import Refit
 from ls_active.loop.standing import state_of, strategy_words, tied_words
 from ls_active.loop.subject import Subject
-from ls_active.plan import LeftOut, Plan, make_plan
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.loop.workshop import Workshop, open_media
+from ls_active.records.project import Connection, ProjectStatus, State
 from ls_active.sync.cursor import Sync
 from ls_active.sync.database import disk_errors
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import Reader
-from ls_active.workshop import Workshop, open_media
 
 logger = logging.getLogger(__name__)
 

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from active_learning import audit
 from active_learning.registry import learner_of
 from active_learning.types import Answer, Bools, Features, Ints, Pool, Serving, Units
-from ls_active.inputs import Inputs
-from ls_active.layout import Layout
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Head, Plan
+from ls_active.loop.asked_since import was_asked
 from ls_active.loop.consensus import consensus, encode
-from ls_active.loop.since import was_asked
-from ls_active.plan import Head, Plan
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskTable
 

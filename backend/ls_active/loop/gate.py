@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 
 class Gate:

@@ -13,10 +13,10 @@ from active_learning.errors import ActiveLearningError, NotEnoughLabels
 from active_learning.outcomes import Fit, Model
 from active_learning.types import Floats, Kind, Pool
 from ls_active.errors import NotFound, StoreError
+from ls_active.labeling.plan import Head, Plan
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.gate import Gate
-from ls_active.plan import Head, Plan
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from active_learning.outcomes import Queue, Verdict
 from active_learning.types import Reason
 from ls_active.errors import PublicationIncomplete, PublicationReplaced
-from ls_active.label_config import LabelConfig
-from ls_active.layout import Layout
-from ls_active.plan import Head, Plan
-from ls_active.workshop import Workshop
+from ls_active.labeling.label_config import LabelConfig
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Head, Plan
+from ls_active.loop.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 

@@ -19,17 +19,17 @@ from active_learning.outcomes import Queue
 from ls_active.errors import LabelStudioRejected
 from ls_active.loop import agenda, dataset
 from ls_active.loop.appraisal import Appraisal
+from ls_active.loop.asked_since import asked_since
 from ls_active.loop.audit_books import AuditBooks
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf, ModelVersion
 from ls_active.loop.outcome import Outcome
 from ls_active.loop.publication import Publisher, items
-from ls_active.loop.since import asked_since
 from ls_active.loop.subject import Subject
-from ls_active.project import Connection, ProjectStatus
+from ls_active.loop.workshop import Workshop
+from ls_active.records.project import Connection, ProjectStatus
 from ls_active.sync.reader import SyncReport
-from ls_active.workshop import Workshop
 
 logger = logging.getLogger(__name__)
 

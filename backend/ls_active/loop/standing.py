@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ls_active.loop.outcome import Outcome
-from ls_active.project import State
+from ls_active.records.project import State
 from ls_active.words import count
 
 FEWEST = 2

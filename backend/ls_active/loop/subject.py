@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ls_active.inputs import Inputs
-from ls_active.label_config import LabelConfig
 from ls_active.label_studio.client import Project
-from ls_active.plan import Plan
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.label_config import LabelConfig
+from ls_active.labeling.plan import Plan
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
 

@@ -8,8 +8,8 @@ from typing import Any
 from ls_active.errors import BadRequest, NotFoundInLabelStudio
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.label_studio.tabs import Tab, put_tab
-from ls_active.store import Store
-from ls_active.workshop import find_project
+from ls_active.loop.workshop import find_project
+from ls_active.records.store import Store
 
 SUSPECTS_SHOWN = 50
 """Each is a filter row in Label Studio: more than these make its page slow."""

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from active_learning.features import stored_values
 from active_learning.types import Features, Units
 from ls_active.errors import LockLost
-from ls_active.inputs import Reading, UnitRows
-from ls_active.layout import Layout
+from ls_active.labeling.inputs import Reading, UnitRows
+from ls_active.labeling.layout import Layout
 from ls_active.sync.database import open_database
 from ls_active.sync.features import EMPTY_ROW, open_features
 from ls_active.sync.rows import Annotation, TaskState, TaskTable

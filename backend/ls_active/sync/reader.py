@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from ls_active.inputs import Inputs
 from ls_active.label_studio import query
 from ls_active.label_studio.client import LabelStudioClient, Project
+from ls_active.labeling.inputs import Inputs
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.rows import Annotation, TaskState
 

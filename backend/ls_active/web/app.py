@@ -23,7 +23,7 @@ from ls_active import __version__, schemas
 from ls_active.dashboard.routes import dashboard_routes
 from ls_active.errors import Busy, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 from ls_active.service import Service
 from ls_active.settings import Settings
 from ls_active.web.asgi import ERROR_HANDLERS, BasePath, Measured, own_url, read_body

@@ -14,7 +14,7 @@ import ipaddress
 from collections.abc import Mapping
 
 from ls_active.errors import Unauthorized
-from ls_active.secret import SECRET_HEADER
+from ls_active.records.secret import SECRET_HEADER
 from ls_active.settings import Settings
 
 

@@ -11,7 +11,7 @@ from ls_active import schemas
 from ls_active.dashboard.steering import Steering
 from ls_active.engine.figures import QueueFigures
 from ls_active.errors import NotFound
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 from ls_active.web.predict_pool import Predictor
 
 

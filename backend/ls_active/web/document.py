@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ls_active import __version__, schemas
+from ls_active.records.secret import SECRET_HEADER
 from ls_active.schemas import refusals
-from ls_active.secret import SECRET_HEADER
 
 _SCHEMA = "#/components/schemas/{model}"
 _READ: Sequence[tuple[type[BaseModel], Literal["validation"]]] = (

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from ls_active.engine.figures import QueueFigures
 from ls_active.errors import BackendError, QueueDown
-from ls_active.project import ProjectStatus
+from ls_active.records.project import ProjectStatus
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from ls_active.store import Store
+from ls_active.records.store import Store
 from tests.harness.quick import quick
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ls_active.loop.adoption import CONTEST_PAUSE, SAMPLING, find_backend
-from ls_active.secret import SECRET_HEADER, webhook_secret
+from ls_active.records.secret import SECRET_HEADER, webhook_secret
 from tests.harness.rig import OWN_URL, TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID

@@ -16,10 +16,10 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ls_active.project import Connection
+from ls_active.records.project import Connection
+from ls_active.records.secret import SECRET_HEADER
+from ls_active.records.store import Store
 from ls_active.schemas import PredictReply, PredictRequest
-from ls_active.secret import SECRET_HEADER
-from ls_active.store import Store
 from ls_active.web import app as app_module
 from ls_active.web.app import create_app
 from tests.http_fakes import CONFIG, EVENT, UID, FakeDesk, FakeService, make_settings, serve

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from active_learning.types import Pool
-from ls_active import label_config
-from ls_active.files import FORMAT
-from ls_active.inputs import Inputs
+from ls_active.labeling import label_config
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.appraisal import Appraisal, furthest
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
-from ls_active.plan import make_plan
+from ls_active.records.files import FORMAT
 from tests.harness import case
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from active_learning.types import Pool
 from ls_active.loop import audit_books
 from ls_active.loop.audit_books import HELD_AFTER, AuditBooks
-from ls_active.store import Store
+from ls_active.records.store import Store
 from tests.harness.mirrors import open_mirror
 from tests.harness.simulated_project import UID
 

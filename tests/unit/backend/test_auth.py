@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ls_active.errors import Unauthorized
-from ls_active.secret import SECRET_HEADER
+from ls_active.records.secret import SECRET_HEADER
 from ls_active.web.auth import Guard
 from tests.http_fakes import make_settings
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from active_learning import registry
-from ls_active import label_config, service
-from ls_active.plan import make_plan
+from ls_active import service
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
+from ls_active.labeling.tags import adapters
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
-from ls_active.tags import adapters
 from tests.checks.cells import CONTROLS, OBJECTS, config_of, data_of, result_of
 from tests.harness.rig import Rig
 from tests.harness.simulated import SimulatedLabelStudio

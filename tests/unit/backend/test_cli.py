@@ -23,9 +23,9 @@ from ls_active.console.waiting import NotDone, wait_for
 from ls_active.engine.worker import LoopWorker
 from ls_active.errors import BadLabelConfig, BadOptions, NotConfigured, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 from ls_active.settings import Settings, get_settings
-from ls_active.store import Store
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
 from tests.unit.backend.test_doctor import PROJECT

@@ -14,8 +14,8 @@ from ls_active.cli.watch import picture
 from ls_active.dashboard.doctor import Doctor
 from ls_active.errors import Busy
 from ls_active.job_desk import JobDesk
-from ls_active.project import Connection, ProjectStatus
-from ls_active.store import Store
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from tests.harness.command_line import run_here
 from tests.http_fakes import make_settings
 

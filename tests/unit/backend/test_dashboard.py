@@ -17,10 +17,10 @@ from ls_active.dashboard.door import TOKEN_HEADER, Door
 from ls_active.dashboard.views import Preview
 from ls_active.errors import Forbidden, LabelStudioUnreachable
 from ls_active.job_desk import JobDesk
-from ls_active.ledger import Ledger, note_job
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
-from ls_active.project import ProjectStatus
+from ls_active.records.ledger import Ledger, note_job
+from ls_active.records.project import ProjectStatus
 from ls_active.settings import Settings
 from ls_active.web.app import create_app
 from tests.harness.quick import quick

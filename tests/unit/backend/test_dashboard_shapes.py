@@ -17,8 +17,8 @@ from ls_active.dashboard.answers import answers
 from ls_active.dashboard.door import TOKEN_HEADER
 from ls_active.dashboard.views import Chart, Preview
 from ls_active.job_desk import JobDesk
-from ls_active.project import Connection, ProjectStatus, State
-from ls_active.store import Store
+from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import Store
 from ls_active.web.app import create_app
 from tests.harness import records
 from tests.harness.records import Shape

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from active_learning.types import UNLABELED, Serving
-from ls_active import label_config
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop import dataset
-from ls_active.plan import make_plan
 from tests.harness.mirrors import LetterInputs, open_mirror, sync_of
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from active_learning.types import OUTSIDE, UNLABELED, Kind
-from ls_active import label_config
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop import dataset
-from ls_active.loop.since import asked_since
-from ls_active.plan import make_plan
-from ls_active.store import Store
+from ls_active.loop.asked_since import asked_since
+from ls_active.records.store import Store
 from tests.harness.mirrors import LetterInputs, open_mirror, sync_of
 from tests.harness.quick import quick
 from tests.harness.simulated import SimulatedLabelStudio

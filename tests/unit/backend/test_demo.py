@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from active_learning.types import UNLABELED, Pool, Serving
-from ls_active import label_config
 from ls_active.console.waiting import NotDone
 from ls_active.demo import data as demo_data
 from ls_active.demo import report as demo_report
@@ -22,10 +21,11 @@ from ls_active.demo import service as demo_service
 from ls_active.demo.annotator import Order, ScriptedAnnotator, Served, keep_order
 from ls_active.demo.score import Retrain, Scoreboard, featurize
 from ls_active.errors import NotConfigured
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
-from ls_active.plan import make_plan
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 UID = "1.1795351743"
 

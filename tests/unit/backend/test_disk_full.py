@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from ls_active import jobs
-from ls_active.project import State
+from ls_active.records.project import State
 from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

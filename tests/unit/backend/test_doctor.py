@@ -26,7 +26,7 @@ from ls_active.errors import (
     QueueDown,
 )
 from ls_active.label_studio.client import Identity, Project
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.records.project import Connection, ProjectStatus, State
 from tests.harness.data import LABEL_CONFIG
 from tests.http_fakes import make_settings
 

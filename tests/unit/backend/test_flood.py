@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from ls_active.project import Connection
+from ls_active.records.project import Connection
 from tests.harness.figures import memory
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio

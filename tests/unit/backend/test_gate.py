@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from ls_active.labeling.plan import Plan
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
 from ls_active.loop.refit import Refit
-from ls_active.plan import Plan
 from tests.harness.rig import Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import UID

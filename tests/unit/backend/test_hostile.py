@@ -22,7 +22,7 @@ from ls_active import jobs
 from ls_active.errors import BadRequest, NotFound, Unauthorized
 from ls_active.job_desk import JobDesk
 from ls_active.loop.models import ModelShelf
-from ls_active.secret import SECRET_HEADER
+from ls_active.records.secret import SECRET_HEADER
 from ls_active.service import Service
 from ls_active.web.app import create_app
 from ls_active.web.auth import Guard

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from ls_active import job_desk
+from ls_active.digests import digest_of
 from ls_active.errors import (
     BadLabelConfig,
     BadOptions,
@@ -19,9 +20,8 @@ from ls_active.errors import (
     QueueDown,
 )
 from ls_active.job_desk import ADOPT_AFTER, PROBE_AFTER, JobDesk
-from ls_active.project import Connection
+from ls_active.records.project import Connection
 from ls_active.schemas import SetupRequest, WebhookEvent
-from ls_active.values import digest_of
 from tests.harness.rig import OWN_URL, settings_in
 from tests.harness.simulated_project import CONFIG, CREATED, UID
 

@@ -12,7 +12,7 @@ from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
 from ls_active.job_desk import JobDesk
 from ls_active.jobs import DEAF_AFTER, LOOK_EVERY, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
 from ls_active.loop.converge import Result
-from ls_active.project import Connection
+from ls_active.records.project import Connection
 from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import OWN_URL
 from tests.harness.simulated_project import CONFIG, UID

@@ -12,9 +12,9 @@ from ls_active.engine import outcomes
 from ls_active.engine.running import JobInHand
 from ls_active.errors import BadRequest, LabelStudioUnreachable, NotFoundInLabelStudio, StoreError
 from ls_active.label_studio.tabs import Tab, put_tab
-from ls_active.ledger import Ledger
 from ls_active.loop import tabs
 from ls_active.loop.gate import Gate
+from ls_active.records.ledger import Ledger
 from tests.harness.desk import desk_of_jobs
 from tests.harness.quick import quick
 from tests.harness.simulated_project import UID

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ls_active import label_config
 from ls_active.errors import BadLabelConfig
-from ls_active.label_config import LabelConfig, parse
+from ls_active.labeling import label_config
+from ls_active.labeling.label_config import LabelConfig, parse
 
 CONFIG = parse(
     '<View><Header value="Which?"/><Text name="t" value="$text"/>'

@@ -22,9 +22,9 @@ from ls_active import jobs
 from ls_active.jobs import RETRY_FIRST, RETRY_MOST
 from ls_active.label_studio import client as label_studio_client
 from ls_active.loop import adoption
-from ls_active.project import ProjectStatus, State
-from ls_active.store import Store
-from ls_active.workshop import connect
+from ls_active.loop.workshop import connect
+from ls_active.records.project import ProjectStatus, State
+from ls_active.records.store import Store
 from tests.harness.desk import desk_of_jobs
 from tests.harness.effects import Effects
 from tests.harness.rig import TEXTS, Rig

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ls_active.layout import Layout, runs
+from ls_active.labeling.layout import Layout, runs
 
 NUMBERS = st.integers(0, 1000) | st.floats(0, 1000)
 TEXT = st.text(st.characters(categories=["L", "M", "N", "Z", "So", "Cs"]), max_size=20)

@@ -6,11 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ls_active import ledger
 from ls_active.dashboard.books import Books
-from ls_active.ledger import JOBS_KEPT, VERSIONS_KEPT, Ledger, note_job, thinned
-from ls_active.project import Connection, ProjectStatus
-from ls_active.store import Store
+from ls_active.records import ledger
+from ls_active.records.ledger import JOBS_KEPT, VERSIONS_KEPT, Ledger, note_job, thinned
+from ls_active.records.project import Connection, ProjectStatus
+from ls_active.records.store import Store
 from tests.http_fakes import make_settings
 
 UID = "1.1795351743"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ls_active.inputs import Reading, UnitRows
-from ls_active.layout import Layout
+from ls_active.labeling.inputs import Reading, UnitRows
+from ls_active.labeling.layout import Layout
 from ls_active.sync import database
 from ls_active.sync.features import EMPTY_ROW
 from ls_active.sync.mirror import Mirror

@@ -7,13 +7,13 @@ import pytest
 
 from active_learning.errors import NotEnoughLabels
 from active_learning.types import Answer, Kind, Pool, Units
-from ls_active import label_config
-from ls_active.inputs import Inputs
+from ls_active.labeling import label_config
+from ls_active.labeling.inputs import Inputs
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.appraisal import Appraisal
 from ls_active.loop.consensus import encode
 from ls_active.loop.dataset import Dataset
 from ls_active.loop.models import ModelShelf
-from ls_active.plan import make_plan
 from tests.harness.rig import TEXTS
 from tests.harness.simulated_project import UID
 

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from ls_active.job_desk import JobDesk
-from ls_active.secret import SECRET_HEADER, webhook_secret
+from ls_active.records.secret import SECRET_HEADER, webhook_secret
 from ls_active.settings import Settings
 from tests.harness.rig import TEXTS
 from tests.harness.simulated import SimulatedLabelStudio

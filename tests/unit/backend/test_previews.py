@@ -9,9 +9,9 @@ import struct
 import PIL.Image
 import pytest
 
-from ls_active import label_config
 from ls_active.dashboard import previews
 from ls_active.errors import NotFound
+from ls_active.labeling import label_config
 from ls_active.media import MediaError
 from ls_active.media.errors import MediaProblem
 from tests.harness.rig import settings_in

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from ls_active.options import Options
-from ls_active.project import Connection, ProjectStatus, State
+from ls_active.records.project import Connection, ProjectStatus, State
 from tests.harness.simulated_project import UID
 
 

@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import arrays
 
 from active_learning.outcomes import Queue, Verdict
 from active_learning.types import Reason
-from ls_active import label_config
 from ls_active.errors import LabelStudioRejected, LockLost, PublicationIncomplete
+from ls_active.labeling import label_config
+from ls_active.labeling.plan import make_plan
 from ls_active.loop.publication import GAP, Item, Publisher, deal, items
-from ls_active.plan import make_plan
 from tests.harness.rig import TEXTS
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_project import CONFIG, UID

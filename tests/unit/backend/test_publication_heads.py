@@ -7,10 +7,10 @@ import pytest
 
 from active_learning.outcomes import Queue, Verdict
 from active_learning.types import Reason
-from ls_active import label_config
-from ls_active.layout import Layout
+from ls_active.labeling import label_config
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Plan, make_plan
 from ls_active.loop.publication import Publisher, items, unasked
-from ls_active.plan import Plan, make_plan
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 

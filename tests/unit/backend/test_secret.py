@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ls_active.errors import StoreError
-from ls_active.secret import server_secret
+from ls_active.records.secret import server_secret
 from tests.harness.rig import settings_in
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ls_active import label_config, service
+from ls_active import service
 from ls_active.errors import BadLabelConfig, NotFound
+from ls_active.labeling import label_config
 from ls_active.loop.models import ModelShelf
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service

@@ -7,7 +7,8 @@ import pytest
 
 from active_learning import registry
 from active_learning.featurizers.text import TextFeaturizer
-from ls_active import label_config, service
+from ls_active import service
+from ls_active.labeling import label_config
 from ls_active.schemas import PredictRequest
 from ls_active.service import Service
 from tests.harness.numbers import Numbers
@@ -108,7 +109,7 @@ class TestSeveralControls:
     def test_many_tasks_are_read_part_by_part(self, rig, monkeypatch):
         data = [{"text": text} for text in TEXTS[:7]]
         together = ask(rig, *data)
-        monkeypatch.setattr("ls_active.inputs.VALUES_AT_ONCE", 3)
+        monkeypatch.setattr("ls_active.labeling.inputs.VALUES_AT_ONCE", 3)
         assert list(map(by_control, ask(rig, *data))) == list(map(by_control, together))
 
     def test_a_queue_is_published_with_all_answers(self, rig):

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ls_active.errors import BadRequest, NotFound, StoreError
-from ls_active.files import FORMAT
-from ls_active.store import Store
+from ls_active.records.files import FORMAT
+from ls_active.records.store import Store
 
 UID = "12.1795351743"
 ARRAYS = {"weights": np.arange(6, dtype=np.float32).reshape(2, 3), "bias": np.zeros(2)}

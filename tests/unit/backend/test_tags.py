@@ -9,9 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
-from ls_active.label_config import parse
-from ls_active.plan import Head
-from ls_active.tags import TagAdapter, adapters
+from ls_active.labeling.label_config import parse
+from ls_active.labeling.plan import Head
+from ls_active.labeling.tags import TagAdapter, adapters
 from tests.checks import tag as tag_checks
 from tests.checks.tag_examples import EXAMPLES, TOKENS, Example, view
 

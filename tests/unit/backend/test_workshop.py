@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ls_active.errors import LabelStudioUnauthorized, NotConfigured
+from ls_active.loop.workshop import Stopwatch, connect, open_media
 from ls_active.media import MediaError
-from ls_active.workshop import Stopwatch, connect, open_media
 from tests.harness.rig import settings_in
 
 INLINE = "data:text/plain;base64,YSBjYXQ="

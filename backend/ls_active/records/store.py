@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ls_active.errors import BadRequest, NotFound, StoreError
-from ls_active.files import Document, Files, errors, to_json
+from ls_active.records.files import Document, Files, errors, to_json
 
 _UID = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _NUMBERED = re.compile(r"(\d{6,})\.(claim|npz|json|evaluation\.json)")

@@ -11,10 +11,10 @@ from typing import Any
 from active_learning import registry
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.fields import VECTOR
-from ls_active.label_config import CONDITIONS, ControlTag, LabelConfig, ObjectTag
-from ls_active.layout import Layout
-from ls_active.tags import TagAdapter, adapters
+from ls_active.labeling.fields import VECTOR
+from ls_active.labeling.label_config import CONDITIONS, ControlTag, LabelConfig, ObjectTag
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.tags import TagAdapter, adapters
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any, Self
 from ls_active import options as option_files
 from ls_active.errors import BadOptions
 from ls_active.options import Options, RawOptions
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 
 class State(StrEnum):

@@ -9,9 +9,9 @@ import numpy as np
 
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer
-from ls_active.label_config import ControlTag
-from ls_active.layout import Layout, runs
-from ls_active.tags import region, values_of
+from ls_active.labeling.label_config import ControlTag
+from ls_active.labeling.layout import Layout, runs
+from ls_active.labeling.tags import region, values_of
 
 Value = dict[str, Any]
 

@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Protocol
 from active_learning import registry
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.label_config import ControlTag, LabelConfig
-from ls_active.layout import Layout
+from ls_active.labeling.label_config import ControlTag, LabelConfig
+from ls_active.labeling.layout import Layout
 
 __all__ = ["TagAdapter", "adapters", "region", "values_of"]
 

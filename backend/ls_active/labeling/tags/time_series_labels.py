@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from active_learning.featurizers.series import format_time, parse_time
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.label_config import ControlTag, LabelConfig
-from ls_active.layout import Layout
-from ls_active.tags.spans import number, read_spans, write_spans
+from ls_active.labeling.label_config import ControlTag, LabelConfig
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.tags.spans import number, read_spans, write_spans
 
 
 class TimeSeriesLabelsAdapter:

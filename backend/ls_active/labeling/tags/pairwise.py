@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.label_config import ControlTag, LabelConfig
-from ls_active.layout import Layout
-from ls_active.tags import region, values_of
+from ls_active.labeling.label_config import ControlTag, LabelConfig
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.tags import region, values_of
 
 SIDES = ("left", "right")
 

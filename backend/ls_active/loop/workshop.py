@@ -11,10 +11,10 @@ from pathlib import Path
 from ls_active.errors import NotConfigured, NotFoundInLabelStudio
 from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.media import Media, MediaPolicy
-from ls_active.project import ProjectStatus, State
-from ls_active.secret import api_key
+from ls_active.records.project import ProjectStatus, State
+from ls_active.records.secret import api_key
+from ls_active.records.store import Store
 from ls_active.settings import Settings
-from ls_active.store import Store
 
 
 def open_media(

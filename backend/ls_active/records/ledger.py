@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
 from ls_active.errors import NotFound
-from ls_active.store import Store
+from ls_active.records.store import Store
 
 JOBS_KEPT = 50
 

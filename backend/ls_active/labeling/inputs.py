@@ -18,10 +18,10 @@ from active_learning.errors import Unreadable
 from active_learning.features import is_sparse
 from active_learning.protocols import Featurizer, UnitFeaturizer
 from active_learning.types import Block, Features
-from ls_active.fields import ABSENT, value_at
-from ls_active.layout import Layout
+from ls_active.labeling.fields import ABSENT, value_at
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.plan import Head, Input, Plan
 from ls_active.media import Media, MediaError
-from ls_active.plan import Head, Input, Plan
 
 STORAGES = ("s3://", "gs://", "azure-blob://")
 """What values in cloud storages start with: tasks name them as they are stored."""

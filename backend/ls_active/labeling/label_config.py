@@ -17,7 +17,7 @@ from defusedxml import ElementTree as SafeXml
 from label_studio_sdk.label_interface.interface import LabelInterface
 
 from ls_active.errors import BadLabelConfig
-from ls_active.validation import problems_of
+from ls_active.labeling.validation import problems_of
 
 MAX_CONFIG_BYTES = 4 * 2**20
 """A taxonomy of 20 000 entries is 1 MB; nothing that people label with comes near this."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ls_active.values import digest_of
+from ls_active.digests import digest_of
 
 
 @given(st.text(), st.text())

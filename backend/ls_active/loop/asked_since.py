@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from ls_active.store import Store
+from ls_active.records.store import Store
 from ls_active.sync.rows import Annotation
 
 DOCUMENT = "controls"

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.label_config import ControlTag, LabelConfig
-from ls_active.layout import Layout
-from ls_active.tags.spans import read_spans, write_spans
+from ls_active.labeling.label_config import ControlTag, LabelConfig
+from ls_active.labeling.layout import Layout
+from ls_active.labeling.tags.spans import read_spans, write_spans
 
 OBJECTS = ("Text", "Audio")
 """What it makes regions of, by spans that can be told apart."""

@@ -1,0 +1,1 @@
+"""What we keep: projects, their versions and publications, and secrets."""
