@@ -43,8 +43,7 @@ RETRY_FIRST, RETRY_MOST = 5.0, 300.0
 """Seconds between tries while something fails, doubling."""
 
 LOOK_EVERY = 15
-"""Seconds between two looks at a project's backends that /setup asks for: a look makes Label Studio
-call /setup, and with two rows of ours each of them is news to the other."""
+"""Seconds between two looks at a project's backends: each makes Label Studio call /setup again."""
 
 LOCK_WAIT = 120.0
 """Seconds that a job which must have the project waits for the one that holds it."""

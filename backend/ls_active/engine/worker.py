@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import redis
 from redis.exceptions import RedisError
 from rq import Queue, Retry, Worker
-from rq.exceptions import DeserializationError
+from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
 from rq.serializers import JSONSerializer
@@ -82,9 +82,17 @@ class EntryPoint(Job):
     module: ClassVar[str] = "ls_active.jobs"
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read the job's hash, less the fields that import, call or fetch something."""
-        known = {key: value for key, value in raw_data.items() if key.decode() in _FIELDS}
-        super().restore(known)
+        """Read the job's hash, less the fields that import, call or fetch something.
+
+        Raises
+        ------
+        NoSuchJobError
+            RQ did not write this; where it is met, it counts as gone.
+        """
+        try:
+            super().restore({key: raw_data[key] for key in raw_data if key.decode() in _FIELDS})
+        except (ValueError, TypeError, AssertionError) as error:
+            raise NoSuchJobError(f"job {self.id} cannot be read: not one of ours") from error
 
     @property
     def func(self) -> Callable[..., Any]:

@@ -84,7 +84,7 @@ class TestFitting:
         studio.fields["label_config"] = config.replace('<Choice value="cat"/>', "")
         rig.run()
         assert rig.record["version"] == 0
-        assert "1 classes" in rig.status.detail
+        assert "3 so far, all 'dog'" in rig.status.detail
         assert studio.serves_whole()
         studio.fields["label_config"] = CONFIG
         rig.run()

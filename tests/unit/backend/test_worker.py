@@ -214,7 +214,7 @@ class TestRefusal:
         bomb = PickleSerializer.dumps(Bomb(evidence))
         theirs = Queue(worker.QUEUE, connection=connection, serializer=PickleSerializer)
         planted = [theirs.enqueue(os.mkdir, str(evidence)) for _ in range(2)]
-        fields = ("meta", "result", "exc_info", "group_id", "description")
+        fields = ("meta", "result", "group_id")
         connection.hset(planted[0].key, mapping=dict.fromkeys(fields, bomb))
         connection.hset(planted[1].key, mapping={**dict.fromkeys(fields, bomb), "data": bomb})
         assert jobs_in_hand(queue) == []
@@ -225,6 +225,18 @@ class TestRefusal:
         assert not evidence.exists()
         PickleSerializer.loads(bomb)
         assert evidence.exists()
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("status", b"\x80"), ("timeout", "soon"), ("created_at", "x"), (b"\x80", "x")],
+    )
+    def test_passes_over_what_is_no_job(self, valkey, connection, queue, field, value):
+        odd = Queue(worker.QUEUE, connection=connection, serializer=worker.JSONSerializer)
+        connection.hset(odd.enqueue("os.mkdir", "x").key, field, value)
+        assert jobs_in_hand(queue) == []
+        with workers(valkey):
+            enqueue(queue, "note", valkey, "still here")
+            pop(connection, "notes")
 
     def test_fails_the_job_and_leaves_the_worker_at_work(self, valkey, connection, queue, tmp_path):
         evidence = tmp_path / "evidence"

@@ -151,8 +151,8 @@ def test_labelled_rows_without_any_feature():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ([], r"0 labels in 0 classes \(none\)"),
-        ([1, 1, 1], r"3 labels in 1 classes \('b'\)"),
+        ([], "at least 2 labels in 2 classes; 0 so far$"),
+        ([1, 1, 1], "at least 2 labels in 2 classes; 3 so far, all 'b'"),
     ],
 )
 def test_needs_two_classes_and_says_what_there_is(labels, message):
