@@ -24,13 +24,12 @@ from rq.serializers import PickleSerializer
 
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
+from ls_active.engine.entry_point import EntryPoint, RefusedJob
 from ls_active.engine.lock import Lock
 from ls_active.engine.running import jobs_in_hand
 from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.engine.worker import (
-    EntryPoint,
     LoopWorker,
-    RefusedJob,
     enqueue,
     make_queue,
     run_timer,
