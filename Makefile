@@ -30,7 +30,7 @@ test-long: label-studio ## Run what takes many minutes: kills at every point, fl
 test-older: install ## Run the end-to-end tests on an older Label Studio (installs it once; many minutes)
 	env -u LABEL_STUDIO_VENV LABEL_STUDIO_RELEASE=$(OLDER) pytest tests/e2e
 
-test-postgresql: label-studio ## The same on PostgreSQL, whose programs have to be installed
+test-postgresql: label-studio ## Run the end-to-end tests on PostgreSQL, which has to be installed
 	LABEL_STUDIO_DATABASE=postgresql pytest tests/e2e
 
 soak: label-studio ## Everything at once for ten minutes on a real Label Studio, then a recount
