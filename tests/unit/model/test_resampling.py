@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from active_learning.evaluation import folds
+from active_learning.learners import basis
 from active_learning.learners.resampling import Labeled, choose_folds, out_of_fold
 
 from .synthetic import FORMS, learnable, partly, pool_of, sparse_topics
@@ -95,3 +96,13 @@ def test_a_few_of_the_tasks_are_spread_over_all_and_stay_in_order():
     rows = few.basis.rows
     cosines = (data.X[places] @ data.X[places].T).toarray()
     np.testing.assert_allclose(rows @ rows.T, cosines, atol=1e-4)
+
+
+def test_twins_stay_in_one_fold_where_a_model_reads_few_columns(monkeypatch):
+    X, y = sparse_topics(300)
+    pool = pool_of(X, partly(y, 150), 3)
+    whole = Labeled.of(pool)
+    monkeypatch.setattr(basis, "COEFFICIENTS", 90)
+    cut = Labeled.of(pool)
+    assert len(cut.basis.columns) < len(whole.basis.columns)
+    np.testing.assert_array_equal(cut.folds(0), whole.folds(0))
