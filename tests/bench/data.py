@@ -193,8 +193,8 @@ def _compare(split: Split, described: Described) -> tuple[float, float, float]:
 
 ABOUT = """# How well are kinds of data learned?
 
-What `make bench-data` printed: models learn two thirds of a set or more, and are judged on the rest;
-figures are means of three cuts.
+What `make bench-data` printed: models learn two thirds of a set or more, and are judged on the
+rest; figures are means of three cuts.
 """
 
 
