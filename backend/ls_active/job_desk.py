@@ -124,9 +124,12 @@ class JobDesk:
 
     def start_training(self, uid: str) -> str:
         """Ask for a new version at once; return the id of the job that will make it."""
+        return self.ask_version(uid)[1]
+
+    def ask_version(self, uid: str) -> tuple[str, str]:
+        """Ask for a new version at once; return the ids of the request and of its job."""
         with queue_errors():
-            self.coalescer.force(uid)
-            return self.hint_now(uid)
+            return self.coalescer.force(uid), self.hint_now(uid)
 
     def hint_now(self, uid: str) -> str:
         """Ask for a run over a project, also if it rests; return its job's id."""
