@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ls_active.engine.outcomes import Told, only_words
+from ls_active.engine.wishes import Told, only_words
 from ls_active.job_desk import JobDesk
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
@@ -15,14 +15,14 @@ from ls_active.records.project import ProjectStatus
 def hold(desk: JobDesk, uid: str, version: int) -> None:
     """Hold a project at a version, and have it published."""
     said = f"{version_name(version)} is held, and published next"
-    with desk.outcomes.told(uid, "hold", said):
+    with desk.wishes.told(uid, "hold", said):
         ModelShelf(desk.store, uid).pin(version)
         desk.hint_now(uid)
 
 
 def release(desk: JobDesk, uid: str) -> None:
     """Let a project go on with its newest version."""
-    with desk.outcomes.told(uid, "release", "the newest version is published next"):
+    with desk.wishes.told(uid, "release", "the newest version is published next"):
         ModelShelf(desk.store, uid).pin(None)
         desk.hint_now(uid)
 
@@ -30,7 +30,7 @@ def release(desk: JobDesk, uid: str) -> None:
 def promote(desk: JobDesk, uid: str, version: int) -> None:
     """Serve a version that the gate holds back."""
     said = f"{version_name(version)} is let through the gate, and published next"
-    with desk.outcomes.told(uid, "promote", said) as told:
+    with desk.wishes.told(uid, "promote", said) as told:
         Gate(desk.store, uid).release(version)
         desk.hint_now(uid)
         pinned = ModelShelf(desk.store, uid).pinned
@@ -44,7 +44,7 @@ def promote(desk: JobDesk, uid: str, version: int) -> None:
 
 def tab(desk: JobDesk, uid: str, kind: str) -> None:
     """Make a tab of ours in the project's Data Manager, or bring it up to date."""
-    with desk.outcomes.told(uid, "tab", "") as told:
+    with desk.wishes.told(uid, "tab", "") as told:
         if not desk.is_active(uid):
             told.refused("the project is disconnected", "connect it first")
             return
@@ -78,8 +78,8 @@ def failed(desk: JobDesk, uid: str, request: str, began: float, why: str) -> Non
 
 def _end(desk: JobDesk, uid: str, request: str, began: float, told: Told) -> None:
     """Note it of the request a run served, and of all that it took the place of."""
-    for wish in {request, *desk.outcomes.open(uid, "retrain", began)}:
-        desk.outcomes.end(uid, "retrain", told, wish=wish)
+    for wish in {request, *desk.wishes.open(uid, "retrain", began)}:
+        desk.wishes.end(uid, "retrain", told, wish=wish)
 
 
 def _what_came(desk: JobDesk, uid: str, before: int) -> Told:

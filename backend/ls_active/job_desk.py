@@ -18,10 +18,10 @@ from ls_active.digests import digest_of
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
-from ls_active.engine.outcomes import Outcomes
 from ls_active.engine.queue_errors import queue_errors
 from ls_active.engine.rest import Rest
 from ls_active.engine.running import JobInHand, jobs_in_hand
+from ls_active.engine.wishes import Wishes
 from ls_active.errors import (
     BackendError,
     BadLabelConfig,
@@ -81,7 +81,7 @@ class JobDesk:
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
         self.rest = Rest(self.redis)
-        self.outcomes = Outcomes(self.redis)
+        self.wishes = Wishes(self.redis)
 
     # What the web asks
 

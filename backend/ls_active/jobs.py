@@ -92,7 +92,7 @@ def mend(uid: str) -> None:
 def resync(uid: str) -> None:
     """Read everything of a project anew, as if we had never seen it."""
     run = _Run(_desk(), uid)
-    with _desk().outcomes.told(uid, "resync", "every task was read anew") as told:
+    with _desk().wishes.told(uid, "resync", "every task was read anew") as told:
         with run.held() as lock:
             run.forget(lock)
             run.work(lock)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ls_active.dashboard.steering import Steering
 from ls_active.dashboard.views import ActionReply
-from ls_active.engine.outcomes import Told
+from ls_active.engine.wishes import Told
 from ls_active.errors import BadRequest, NotConfirmed, NotFound, NotYet
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
@@ -63,16 +63,16 @@ def act(store: Store, desk: Steering, name: str, wish: Wish, *, confirmed: bool)
         reply = action.do(store, desk, wish)
     except (BadRequest, NotFound, NotYet) as error:
         told.refused(str(error), "")
-        desk.outcomes.end(wish.uid, name, told)
+        desk.wishes.end(wish.uid, name, told)
         raise
     if reply.job:
         asked = reply.asked or reply.job
-        desk.outcomes.ask(wish.uid, name, reply.said, wish=asked, job=reply.job)
+        desk.wishes.ask(wish.uid, name, reply.said, wish=asked, job=reply.job)
         return replace(reply, asked=asked)
     if reply.asked:
         return reply  # It was pressed before, and stands in the list already.
     told.said = reply.said
-    return replace(reply, asked=desk.outcomes.end(wish.uid, name, told))
+    return replace(reply, asked=desk.wishes.end(wish.uid, name, told))
 
 
 def find(name: str) -> Action:
@@ -101,7 +101,7 @@ def _retrain(store: Store, desk: Steering, wish: Wish) -> ActionReply:
     request, said = desk.trains(wish.uid), "a new version was asked for already, and is being made"
     if request:
         # Label Studio or the command line may have asked; then the list does not have it yet.
-        desk.outcomes.ask(wish.uid, "retrain", said, wish=request, job="")
+        desk.wishes.ask(wish.uid, "retrain", said, wish=request, job="")
         return ActionReply(said, asked=request)
     missing = lacking(store, wish.uid)
     if missing:

@@ -27,8 +27,8 @@ from ls_active.dashboard.views import (
     SuspectsView,
     VersionView,
 )
-from ls_active.engine.outcomes import Wish
 from ls_active.engine.running import JobInHand
+from ls_active.engine.wishes import Wish
 from ls_active.errors import NotFound, QueueDown
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
@@ -192,7 +192,7 @@ class Books:
         past = [asdict(line) for line in Ledger.load(self.store, uid).jobs]
         try:
             in_hand = [job for job in self.desk.in_hand() if job.uid == uid]
-            wishes = self.desk.outcomes.all(uid)
+            wishes = self.desk.wishes.all(uid)
             forced = bool(self.desk.trains(uid))
             asked = [_asked(self._found_out(wish, in_hand, forced)) for wish in wishes]
         except QueueDown as error:

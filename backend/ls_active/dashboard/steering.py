@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ls_active.engine.outcomes import Outcomes
 from ls_active.engine.running import JobInHand
+from ls_active.engine.wishes import Wishes
 
 
 class Steering(Protocol):
     """Part of `JobDesk`. It blocks, half a second at most: then `QueueDown`."""
 
-    outcomes: Outcomes
+    wishes: Wishes
 
     def ask_version(self, uid: str) -> tuple[str, str]:
         """Ask for a new version at once; return the ids of the request and of its job."""

@@ -303,7 +303,7 @@ class TestActions:
         again = press(client, "retrain", confirmed=True).json()
         assert (again["job"], again["asked"]) == ("", first["asked"])
         assert desk.coalescer.forced(UID) == first["asked"]
-        assert [wish.end for wish in desk.outcomes.all(UID)] == ["asked"]
+        assert [wish.end for wish in desk.wishes.all(UID)] == ["asked"]
 
     def test_what_label_studio_asked_for_is_found_by_who_presses_then(self, client, desk):
         desk.start_training(UID)
@@ -339,7 +339,7 @@ class TestActions:
         for _ in range(2):
             press(client, "resync", confirmed=True)
         assert [job.name for job in desk.in_hand()] == ["resync"]
-        assert [wish.end for wish in desk.outcomes.all(UID)] == ["asked"]
+        assert [wish.end for wish in desk.wishes.all(UID)] == ["asked"]
 
     def test_what_no_job_sees_to_any_more_is_found_out(self, client, desk, monkeypatch):
         def asked() -> dict[str, Any]:

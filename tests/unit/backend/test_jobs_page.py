@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ls_active import buttons, jobs
-from ls_active.engine import outcomes
+from ls_active.engine import wishes
 from ls_active.engine.running import JobInHand
 from ls_active.errors import (
     BadRequest,
@@ -96,11 +96,11 @@ class TestWhatIsNoted:
         assert not desk.redis.exists(f"al:{UID}:stage")
 
 
-class TestOutcomes:
+class TestWishes:
     """What somebody who pressed a button is told, however it ends."""
 
     def last(self, desk):
-        wish = desk.outcomes.all(UID)[0]
+        wish = desk.wishes.all(UID)[0]
         return wish.action, wish.end, wish.said, wish.remedy
 
     def test_a_version_that_was_asked_for(self, desk, rig):
@@ -128,7 +128,7 @@ class TestOutcomes:
         studio.faults.down = None
         jobs.refit(UID)
         assert self.last(desk)[1:3] == ("done", "al-1 was made")
-        assert len(desk.outcomes.all(UID)) == 1
+        assert len(desk.wishes.all(UID)) == 1
 
     def test_a_resync(self, desk, rig, studio):
         jobs.resync(UID)
@@ -149,22 +149,22 @@ class TestOutcomes:
         """One who presses, and Label Studio's Start Training, whose request takes the place."""
         rig.label(6)
         first, job = desk.ask_version(UID)
-        desk.outcomes.ask(UID, "retrain", "a new version is being made", wish=first, job=job)
+        desk.wishes.ask(UID, "retrain", "a new version is being made", wish=first, job=job)
         desk.start_training(UID)
         studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
         jobs.refit(UID)
         studio.faults.down = None
         jobs.refit(UID)
-        found = desk.outcomes.all(UID)
+        found = desk.wishes.all(UID)
         assert len(found) == 2
         assert {(wish.end, wish.said) for wish in found} == {("done", "al-1 was made")}
 
     def test_one_who_asks_while_a_version_is_made_waits_for_the_next(self, desk, rig, studio):
         rig.label(6)
         desk.ask_version(UID)
-        desk.outcomes.ask(UID, "retrain", "asked", wish="later", job="none")
-        assert desk.outcomes.open(UID, "retrain", time.time() - 60) == []
-        assert desk.outcomes.open(UID, "retrain", time.time()) == ["later"]
+        desk.wishes.ask(UID, "retrain", "asked", wish="later", job="none")
+        assert desk.wishes.open(UID, "retrain", time.time() - 60) == []
+        assert desk.wishes.open(UID, "retrain", time.time()) == ["later"]
 
     def test_a_version_of_a_project_that_is_gone(self, desk, studio):
         desk.start_training(UID)
@@ -179,7 +179,7 @@ class TestOutcomes:
 
         rig.label(6)
         desk.start_training(UID)
-        monkeypatch.setattr(outcomes.Outcomes, "end", silent)
+        monkeypatch.setattr(wishes.Wishes, "end", silent)
         studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
         jobs.refit(UID)
         assert rig.status.state == "failing"
@@ -197,7 +197,7 @@ class TestOutcomes:
 
         monkeypatch.setattr(buttons.ModelShelf, "pin", full)
         job = desk.queue.fetch_job(desk.ask("pin", UID, 1))
-        monkeypatch.setattr(outcomes, "get_current_job", lambda: job)
+        monkeypatch.setattr(wishes, "get_current_job", lambda: job)
         for left, end in ((1, "asked"), (0, "failed")):
             job.retries_left = left
             with pytest.raises(StoreError):
@@ -207,14 +207,14 @@ class TestOutcomes:
 
     @pytest.mark.parametrize("text", ["{", "\xff", '{"id": "x"}', "[]", '{"id": 1}'])
     def test_a_wish_that_cannot_be_read_hides_no_other(self, desk, text):
-        desk.outcomes.end(UID, "tab", outcomes.Told("made"))
+        desk.wishes.end(UID, "tab", wishes.Told("made"))
         desk.redis.hset(f"al:{UID}:wishes", "odd", text)
-        assert [wish.said for wish in desk.outcomes.all(UID)] == ["made"]
+        assert [wish.said for wish in desk.wishes.all(UID)] == ["made"]
 
     def test_a_wish_of_a_later_release_is_read(self, desk):
         wish = {"id": "a", "action": "tab", "at": 1.0, "end": "done", "said": "made", "by": "ann"}
         desk.redis.hset(f"al:{UID}:wishes", "a", json.dumps(wish))
-        assert [wish.said for wish in desk.outcomes.all(UID)] == ["made"]
+        assert [wish.said for wish in desk.wishes.all(UID)] == ["made"]
 
     def test_a_version_that_is_held_and_let_go(self, desk, rig):
         rig.label(6)
@@ -267,15 +267,15 @@ class TestOutcomes:
         )  # fmt: skip
 
     def test_only_the_last_are_kept(self, desk):
-        for number in range(3 * outcomes.KEPT):
-            desk.outcomes.end(UID, "tab", outcomes.Told(str(number)))
-        found = [wish.said for wish in desk.outcomes.all(UID)]
-        assert found[0] == str(3 * outcomes.KEPT - 1)
-        assert outcomes.KEPT <= len(found) <= 2 * outcomes.KEPT
+        for number in range(3 * wishes.KEPT):
+            desk.wishes.end(UID, "tab", wishes.Told(str(number)))
+        found = [wish.said for wish in desk.wishes.all(UID)]
+        assert found[0] == str(3 * wishes.KEPT - 1)
+        assert wishes.KEPT <= len(found) <= 2 * wishes.KEPT
 
     def test_a_job_that_is_quicker_than_who_asked_is_not_undone(self, desk):
-        wish = desk.outcomes.end(UID, "tab", outcomes.Told("made"))
-        desk.outcomes.ask(UID, "tab", "is being made", wish=wish, job=wish)
+        wish = desk.wishes.end(UID, "tab", wishes.Told("made"))
+        desk.wishes.ask(UID, "tab", "is being made", wish=wish, job=wish)
         assert self.last(desk)[1] == "done"
 
 

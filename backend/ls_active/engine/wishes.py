@@ -106,7 +106,7 @@ class Told:
         self.end, self.said, self.remedy = "refused", why, remedy
 
 
-class Outcomes:
+class Wishes:
     """The wishes of all projects, a hash each.
 
     Parameters
