@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-audit bench-stopping bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-suspects bench-audit bench-stopping bench-query bench-labels lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ test-long: label-studio ## Run what takes many minutes: kills at every point, fl
 test-older: install ## Run the end-to-end tests on an older Label Studio (installs it once; many minutes)
 	env -u LABEL_STUDIO_VENV LABEL_STUDIO_RELEASE=$(OLDER) pytest tests/e2e
 
-test-postgresql: label-studio ## The same on PostgreSQL, whose programs have to be installed
+test-postgresql: label-studio ## Run the end-to-end tests on PostgreSQL, which has to be installed
 	LABEL_STUDIO_DATABASE=postgresql pytest tests/e2e
 
 soak: label-studio ## Everything at once for ten minutes on a real Label Studio, then a recount
@@ -52,7 +52,10 @@ bench: install ## Measure ours beside label-studio-ml's own server, and Label St
 	python -m tests.bench
 
 bench-data: install ## Measure our default heads on real data of every kind, beside plain references
-	python -m tests.bench.data
+	python -m tests.bench.data --page docs/kinds.md
+
+bench-suspects: install ## Measure how many suspects are wrong labels, beside cleanlab (minutes)
+	python -m tests.bench.suspects --page docs/suspects.md
 
 bench-audit: install ## Measure how often the interval of the audit estimate holds the truth (half an hour)
 	python -m tests.bench.audit --page docs/audit.md

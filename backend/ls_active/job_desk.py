@@ -98,7 +98,7 @@ class JobDesk:
         parts = (request.label_config, request.extra_params, request.hostname, own_url)
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         try:
-            if self.get(f"al:{uid}:setup") != digest:
+            if self.get(f"al:{uid}:setup") != digest or self._is_lost(uid):
                 self._admit(request)
                 self._note_setup(uid, digest, own_url)
         except RedisError as error:
@@ -260,6 +260,10 @@ class JobDesk:
         if not api_key(self.settings):
             return "LABEL_STUDIO_API_KEY is not set where this backend runs"
         return self.get("al:probe") or ""
+
+    def _is_lost(self, uid: str) -> bool:
+        """Whether a connection that was noted is neither kept nor about to be: its file is gone."""
+        return not self.get(f"al:{uid}:look") and not self.knows(uid)
 
     def _note_setup(self, uid: str, digest: str, own_url: str) -> None:
         pipe = self.redis.pipeline()

@@ -116,7 +116,8 @@ def _looked_at(pools: Sequence[Pool], rows: Ints, wanted: int, rng: np.random.Ge
 def _width(pool: Pool) -> float:
     """Return how many probabilities there are of an average task."""
     if pool.units is not None:
-        return (1 + len(pool.classes)) * pool.units.X.shape[0] / max(len(pool.ids), 1)
+        of_units = pool.units.X.shape[0] / max(len(pool.ids), 1)
+        return max((1 + len(pool.classes)) * of_units, 1.0)
     return (2 if pool.kind is Kind.MULTIPLE else 1) * max(len(pool.classes), 1)
 
 

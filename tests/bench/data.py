@@ -191,10 +191,18 @@ def _compare(split: Split, described: Described) -> tuple[float, float, float]:
     return score(data.kind, answers, truth), score(data.kind, plain, truth), seconds
 
 
+ABOUT = """# How well are kinds of data learned?
+
+What `make bench-data` printed: models learn two thirds of a set or more, and are judged on the
+rest; figures are means of three cuts.
+"""
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.data", description=__doc__)
     parser.add_argument("--only", action="append", help="a set by name; may be repeated")
+    parser.add_argument("--page", type=Path, help="write the table as Markdown")
     parser.add_argument("--json", type=Path, default=Path("bench-data.json"))
     arguments = parser.parse_args()
     report = Report(console())
@@ -214,6 +222,8 @@ def main() -> None:
             compare(load(), table)
     report.add("data", table)
     report.save(arguments.json, version=__version__, quick=False, seconds=0)
+    if arguments.page:
+        report.page(arguments.page, ABOUT)
 
 
 if __name__ == "__main__":

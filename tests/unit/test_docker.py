@@ -124,12 +124,19 @@ def test_the_queue_is_out_of_reach_of_label_studio():
     assert "queue" not in SERVICES["label-studio"]["networks"]
     assert COMPOSE["networks"]["queue"]["internal"] is True
     assert "--requirepass" in " ".join(SERVICES["valkey"]["command"])
-    assert all("ports" not in SERVICES[name] for name in ("valkey", *OURS))
+    assert all("ports" not in SERVICES[name] for name in ("valkey", "worker"))
+
+
+def test_the_page_is_for_this_machine_and_wants_a_password():
+    (published,) = SERVICES["api"]["ports"]
+    assert published.startswith("127.0.0.1:")
+    for name in OURS:
+        assert {"BASIC_AUTH_USER", "BASIC_AUTH_PASS"} <= SERVICES[name]["environment"].keys()
 
 
 def test_every_secret_is_demanded_and_none_has_a_default():
     text = (DOCKER / "compose.yaml").read_text()
-    secret = {"LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PASSWORD", "VALKEY_PASSWORD"}
+    secret = {"BASIC_AUTH_PASS", "LABEL_STUDIO_API_KEY", "LABEL_STUDIO_PASSWORD", "VALKEY_PASSWORD"}
     assert secret <= set(REQUIRED.findall(text))
     assert not secret & set(OPTIONAL.findall(text))
     example = (DOCKER / ".env.example").read_text()

@@ -73,7 +73,8 @@ class Appraisal:
             loop.estimate_audit(pool, model=model, seed=seed, held=held) for pool, model in heads
         ]
         samples = [None if model is None else _sample(pool, model) for pool, model in heads]
-        earlier = _Earlier(self._points(version))
+        points = [p for p in self._points(version) if p["version"] != version.number]
+        earlier = _Earlier([p for p in points if p["version"] < version.number])
         snapshots = [
             None
             if sample is None
@@ -95,7 +96,7 @@ class Appraisal:
             **self._compared(version, audits),
         }
         # In this order: a job killed between the two makes both again, and no point is lost.
-        self._write_history(version, earlier, evaluation)
+        self._write_history(version, [*points, _point(version.number, evaluation)])
         self._store.save_evaluation(self._uid, version.number, evaluation)
         return evaluation
 
@@ -106,9 +107,7 @@ class Appraisal:
         document = self._store.read(self._uid, "history")
         if document is None:
             return self._rebuilt(version)
-        if document["signature"] != version.manifest["signature"]:
-            return []
-        return [point for point in document["points"] if point["version"] < version.number]
+        return document["points"] if document["signature"] == version.manifest["signature"] else []
 
     def _rebuilt(self, version: ModelVersion) -> list[Mapping[str, Any]]:
         points: list[Mapping[str, Any]] = []
@@ -137,10 +136,8 @@ class Appraisal:
             before = (labels[place], Sample.from_record(record)) if record else None
         return history.snapshot(pool, sample, audit, before, recall)
 
-    def _write_history(
-        self, version: ModelVersion, earlier: _Earlier, evaluation: Mapping[str, Any]
-    ) -> None:
-        points = [*earlier.points, _point(version.number, evaluation)]
+    def _write_history(self, version: ModelVersion, points: list[Mapping[str, Any]]) -> None:
+        points.sort(key=lambda point: point["version"])
         labels = [max((head["labels"] for head in p["heads"] if head), default=0) for p in points]
         document = {
             "signature": version.manifest["signature"],

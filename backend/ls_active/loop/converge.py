@@ -31,7 +31,6 @@ from ls_active.sync.reader import Reader
 
 logger = logging.getLogger(__name__)
 
-
 ROW_AFTER, ROW_PATIENCE = 2.0, 60.0
 """Seconds between looks for our row among a new connection's backends, and in all: Label Studio
 asks /setup before it writes the row, and also where connecting then fails."""
@@ -85,6 +84,7 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
         return _without_backend(shop, adoption)
     options, _ = adoption.connection.options(shop.settings.options)
     config, plan = _read(shop, project, options.text_encoder)
+    _log_left_out(shop, plan)
     if config is None or not plan.heads:
         _wait_for_config(shop, project, plan)
         return Result()
@@ -147,6 +147,13 @@ def _read(shop: Workshop, project: Project, encoder: str) -> tuple[LabelConfig |
     sample = shop.client.first_tasks(project.id)
     seen = look_at([task.get("data") for task in sample])
     return config, make_plan(config, *seen, encoder)
+
+
+def _log_left_out(shop: Workshop, plan: Plan) -> None:
+    """Name what is not learned, once; the status says so ever after."""
+    said = ProjectStatus.load(shop.store, shop.uid).left_out
+    if plan.left_out and tuple(map(str, plan.left_out)) != tuple(said):
+        logger.info("project %s: not learned: %s", shop.uid, plan.reasons)
 
 
 def _wait_for_config(shop: Workshop, project: Project, plan: Plan) -> None:

@@ -12,7 +12,7 @@ from active_learning.features import document_frequency, similarity, stored_valu
 from active_learning.types import Features, Floats, Ints
 
 GRAM_ROWS = 4_000
-"""Rows of the triangular basis at most: its three square matrices take 0.26 GB."""
+"""Rows of the triangular basis at most: its square matrices take 0.4 GB."""
 
 GRAM_RATIO = 8
 """The triangular basis is faster while there are no more than this many times as many rows as a
@@ -41,7 +41,7 @@ class Basis:
     columns : (c,) int32
         The feature columns in use, ascending.
     cosines : (n, n) float32 or None
-        Similarities of the rows, where they came for free.
+        Similarities of the rows, where they came for free: no column was left out.
     """
 
     rows: Features
@@ -78,7 +78,8 @@ def make_basis(X: Features, *, gram_rows: int | None = None, outputs: int = 1) -
     outputs : int
         Rows of weights to be fitted: of many, the columns that few rows use are left out.
     """
-    columns = _columns(document_frequency(X), max(COEFFICIENTS // outputs, 1))
+    counts = document_frequency(X)
+    columns = _columns(counts, max(COEFFICIENTS // outputs, 1))
     used = X[:, columns]
     if gram_rows is None:
         gram_rows = min(GRAM_ROWS, GRAM_RATIO * int(stored_values(X).mean()))
@@ -87,7 +88,8 @@ def make_basis(X: Features, *, gram_rows: int | None = None, outputs: int = 1) -
     # Of short series many columns say the same: rounded to float32, K would not be positive.
     wide = used.astype(np.float64)
     gram = similarity(wide, wide)
-    cosines = gram.astype(np.float32)
+    whole = len(columns) >= np.count_nonzero(counts)
+    cosines = gram.astype(np.float32) if whole else None
     gram[np.diag_indices_from(gram)] += JITTER
     triangle = cholesky(gram, lower=True)
     return Basis(triangle.astype(np.float32), columns, cosines, used, triangle)

@@ -95,6 +95,13 @@ def test_a_kill_between_its_two_records_loses_no_point(
     assert [point["version"] for point in store.read(UID, "history")["points"]] == [1, 2, 3]
 
 
+def test_a_version_evaluated_late_takes_no_point_of_a_newer_one(store, version_of):
+    late, data = version_of(8)
+    Appraisal(store, UID).make(*version_of(12), 0, ())
+    Appraisal(store, UID).make(late, data, 0, ())
+    assert [point["version"] for point in store.read(UID, "history")["points"]] == [1, 2]
+
+
 def test_honest_figures_and_their_tasks(appraise):
     [audit], [results] = (appraise(36)[name] for name in ("audits", "results"))
     figures = audit["figures"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 
 import pytest
@@ -80,12 +81,16 @@ class TestWhatToLearn:
         rig.run()
         assert studio.serves_whole()
 
-    def test_what_is_left_out_is_listed(self, rig, studio):
+    def test_what_is_left_out_is_listed_and_logged_once(self, rig, studio, caplog):
+        caplog.set_level(logging.INFO)
         note = '<TextArea name="note" toName="text"/></View>'
         studio.fields["label_config"] = CONFIG.replace("</View>", note)
         rig.connect()
+        rig.run()
         [line] = rig.status.left_out
         assert "note" in line
+        [logged] = [text for text in caplog.messages if "not learned" in text]
+        assert line in logged
 
 
 class TestWhatIsSaid:

@@ -76,9 +76,16 @@ class TestSetup:
 
     def test_that_says_nothing_new_asks_for_nothing(self, desk):
         desk.setup(setup(), OWN_URL)
+        Connection(UID).save(desk.store)
         desk.redis.delete("al:due", f"al:{UID}:look")
         assert desk.setup(setup(access_token="another"), OWN_URL) == "al-0"
         assert (due_in(desk), desk.get(f"al:{UID}:look")) == (None, None)
+
+    def test_that_says_nothing_new_is_looked_at_where_the_data_folder_was_deleted(self, desk):
+        desk.setup(setup(), OWN_URL)
+        desk.redis.delete("al:due", f"al:{UID}:look")
+        desk.setup(setup(), OWN_URL)
+        assert due_in(desk) is not None
 
     @pytest.mark.parametrize(
         "news", [{"extra_params": {"seed": 3}}, {"schema": CONFIG.replace("cat", "cow")}]

@@ -12,7 +12,7 @@ from active_learning import judging, loop
 from active_learning.errors import UnknownComponent
 from active_learning.registry import learner_of, strategy_named
 from active_learning.scaling import scaling_of
-from active_learning.types import UNLABELED, Candidates, Kind, Pool, Reason, Serving
+from active_learning.types import UNLABELED, Candidates, Kind, Pool, Reason, Serving, Units
 
 from .synthetic import FORMS, bbc, dense_blobs, learnable, partly, pool_of, sparse_topics
 
@@ -497,6 +497,13 @@ def test_of_a_large_pool_a_part_is_looked_at(kind, monkeypatch):
     said = loop.opine(model, pool, np.sort(queue.rows)).verdicts(np.arange(70))
     by_row = dict(zip(np.sort(queue.rows).tolist(), said, strict=True))
     assert [v.answer for v in queue.verdicts[0]] == [by_row[r].answer for r in queue.rows.tolist()]
+
+
+def test_tasks_without_a_unit_are_ranked():
+    model = fitted(learnable(Kind.SEQUENCE, "counts"))
+    pool = learnable(Kind.SEQUENCE, "counts", n_labels=0)
+    none = Units(pool.units.X[:0], np.zeros(len(pool.ids) + 1, dtype=np.int64))
+    assert len(rank(replace(pool, units=none, y=pool.y[:0]), model, k=5).ids) == 5
 
 
 def test_the_part_that_is_looked_at_is_drawn_anew_and_fits(monkeypatch):

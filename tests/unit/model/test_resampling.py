@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix, vstack
 
 from active_learning.evaluation import folds
+from active_learning.learners import basis
 from active_learning.learners.resampling import Labeled, choose_folds, out_of_fold
 
 from .synthetic import FORMS, learnable, partly, pool_of, sparse_topics
@@ -95,3 +97,14 @@ def test_a_few_of_the_tasks_are_spread_over_all_and_stay_in_order():
     rows = few.basis.rows
     cosines = (data.X[places] @ data.X[places].T).toarray()
     np.testing.assert_allclose(rows @ rows.T, cosines, atol=1e-4)
+
+
+def test_twins_stay_in_one_fold_where_a_model_reads_few_columns(monkeypatch):
+    rng = np.random.default_rng(0)
+    long_texts = csr_matrix((rng.random((60, 20_000)) < 0.01).astype(np.float32))
+    pool = pool_of(vstack([long_texts, long_texts], format="csr"), np.arange(120) % 3, 3)
+    monkeypatch.setattr(basis, "COEFFICIENTS", 600)
+    data = Labeled.of(pool)
+    assert len(data.basis.columns) == 200
+    fold_of = data.folds(0)
+    np.testing.assert_array_equal(fold_of[:60], fold_of[60:])
