@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-suspects bench-audit bench-stopping bench-query bench-labels lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-suspects bench-audit bench-stopping bench-query bench-labels bench-encoders lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench-query: install ## Measure a query of each strategy among a million tasks, 
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels
+
+bench-encoders: install ## Measure what each text encoder makes of few labels (ten minutes)
+	python -m tests.bench.encoders --page docs/encoders.md
 
 lock: install ## Write the lock files anew; UPGRADE=--upgrade moves every pin to its newest version
 	@sh scripts/lock.sh $(UPGRADE)

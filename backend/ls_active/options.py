@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from active_learning import registry
+from active_learning.encoders import minilm
+from active_learning.encoders.packaged import EncoderUnavailable
 from ls_active.errors import BadOptions
 
 RawOptions: TypeAlias = dict[str, Any] | str | None
@@ -21,6 +23,9 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strategy: str = Field("auto", description="Query strategy that orders the queue.")
+    text_encoder: Literal["words", "minilm"] = Field(
+        "words", description="How texts become features; minilm needs the extra `embeddings`."
+    )
     prelabels: Literal["auto", "always", "never"] = Field(
         "auto", description="Show the model's answer to annotators; auto: once it is useful."
     )
@@ -54,6 +59,16 @@ class Options(BaseModel):
         known = sorted(registry.strategies())
         if name not in known:
             raise ValueError(f"must be one of {', '.join(known)}, got {name!r}")
+        return name
+
+    @field_validator("text_encoder")
+    @classmethod
+    def _installed(cls, name: str) -> str:
+        if name == "minilm":
+            try:
+                minilm.require()
+            except EncoderUnavailable as error:
+                raise ValueError(f"minilm cannot be had: {error}") from None
         return name
 
 

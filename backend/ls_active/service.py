@@ -16,6 +16,7 @@ from active_learning.features import stacked, stored_values
 from active_learning.outcomes import Model, Verdict
 from ls_active.errors import NotConfigured, NotFound
 from ls_active.labeling import label_config
+from ls_active.labeling.input import WORDS
 from ls_active.labeling.inputs import Inputs, Reading
 from ls_active.labeling.layout import Layout
 from ls_active.labeling.plan import Head, Plan, make_plan
@@ -153,7 +154,10 @@ def _plan_of(request: PredictRequest, version: ModelVersion | None) -> Plan:
     config = label_config.parse(request.label_config)
     if version is None:
         return make_plan(config)
-    return make_plan(config, version.manifest["vector"], tuple(version.manifest["numbers"]))
+    known = version.manifest
+    # A version of before there was a choice says nothing of it.
+    encoder = known.get("text_encoder", WORDS)
+    return make_plan(config, known["vector"], tuple(known["numbers"]), encoder)
 
 
 def _answers(

@@ -87,10 +87,16 @@ def featurizers() -> dict[str, type[Featurizer]]:
 
 
 @cache
-def featurizer_of(object_tag: str) -> type[Featurizer] | None:
-    """Return the featurizer of a Label Studio object tag such as ``"Text"``, None without one."""
+def featurizer_of(object_tag: str, encoder: str = "") -> type[Featurizer] | None:
+    """Return the featurizer of a Label Studio object tag such as ``"Text"``, None without one.
+
+    Parameters
+    ----------
+    encoder : str
+        Chooses among several: where there is one named ``<featurizer>-<encoder>``, it is that.
+    """
     found = [item for item in featurizers().values() if object_tag in item.object_tags]
-    return found[0] if found else None
+    return featurizers().get(f"{found[0].name}-{encoder}", found[0]) if found else None
 
 
 @cache

@@ -14,8 +14,9 @@ from active_learning.errors import Unreadable
 from active_learning.types import Block
 from ls_active.digests import digest_of
 from ls_active.label_studio.client import LabelStudioClient
+from ls_active.labeling.input import Input
 from ls_active.labeling.inputs import Inputs, Reading
-from ls_active.labeling.plan import Input, Plan
+from ls_active.labeling.plan import Plan
 from ls_active.sync.cursor import Sync
 from ls_active.sync.mirror import Mirror
 from ls_active.sync.reader import Reader

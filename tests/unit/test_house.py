@@ -24,7 +24,7 @@ FILES = sorted([*SERVICE.rglob("*.py"), *CORE.rglob("*.py")])
 
 DECODERS = {
     "featurizers": {"io", "lxml", "PIL", "soundfile"},
-    "encoders": {"io", "onnx", "onnxruntime", "pathlib"},
+    "encoders": {"io", "onnx", "onnxruntime", "pathlib", "tokenizers"},
 }
 """What the parts that make sense of a file's bytes may use besides; `encoders` read their weights
 from an installed package."""

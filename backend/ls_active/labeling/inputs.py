@@ -19,8 +19,9 @@ from active_learning.features import is_sparse
 from active_learning.protocols import Featurizer, UnitFeaturizer
 from active_learning.types import Block, Features
 from ls_active.labeling.fields import ABSENT, value_at
+from ls_active.labeling.input import WORDS, Input
 from ls_active.labeling.layout import Layout
-from ls_active.labeling.plan import Head, Input, Plan
+from ls_active.labeling.plan import Head, Plan
 from ls_active.media import Media, MediaError
 
 STORAGES = ("s3://", "gs://", "azure-blob://")
@@ -29,6 +30,9 @@ STORAGES = ("s3://", "gs://", "azure-blob://")
 FILES_AT_ONCE = 16
 
 VALUES_AT_ONCE = 5_000
+
+ENCODED_AT_ONCE = 100
+"""A network reads a dozen long texts a second, and a job must look up now and then."""
 
 Shape = tuple[int, bool]
 """Columns of a matrix of features, and whether it is sparse."""
@@ -99,7 +103,9 @@ class Inputs:
     @property
     def at_once(self) -> int:
         """How many tasks may be read in one call: their files are in memory together."""
-        return FILES_AT_ONCE if self.plan.media else VALUES_AT_ONCE
+        if self.plan.media:
+            return FILES_AT_ONCE
+        return VALUES_AT_ONCE if self.plan.text_encoder == WORDS else ENCODED_AT_ONCE
 
     def view(self, head: Head, X: Features) -> tuple[Features, tuple[tuple[Block, int], ...]]:
         """Return what one head learns from, and its blocks: all of it, or a difference."""

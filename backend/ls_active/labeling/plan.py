@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,43 +9,10 @@ from typing import Any
 from active_learning import registry
 from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
-from ls_active.labeling.fields import VECTOR
-from ls_active.labeling.label_config import CONDITIONS, ControlTag, LabelConfig, ObjectTag
+from ls_active.labeling.input import WORDS, Input, input_of, reader_of, vector_input
+from ls_active.labeling.label_config import CONDITIONS, ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
 from ls_active.labeling.tags import TagAdapter, adapters
-
-
-@dataclass(frozen=True)
-class Input:
-    """One field of a task's data and what makes features of it.
-
-    Attributes
-    ----------
-    field : str
-        A key of the task's data.
-    featurizer : str
-        A name of `registry.featurizers`, or of `registry.unit_featurizers` where units are cut.
-    version : int
-        Of the featurizer.
-    media : bool
-        The value is the address of a file.
-    attributes : tuple of (str, str)
-        Of the object tag, sorted.
-    """
-
-    field: str
-    featurizer: str
-    version: int
-    media: bool
-    attributes: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Names the features: any change of how they are made, or from what, changes it."""
-        digest = ""
-        if self.attributes:
-            digest = "/" + hashlib.sha256(json.dumps(self.attributes).encode()).hexdigest()[:8]
-        return f"{self.featurizer}/{self.version}/{self.field}{digest}"
 
 
 @dataclass(frozen=True)
@@ -124,6 +89,8 @@ class Plan:
         Length of the ready vector that takes the place of all other features, 0 without one.
     numbers : tuple of str
         Fields that hold numbers, though a text tag shows them.
+    text_encoder : str
+        What makes features of whole texts.
     """
 
     heads: tuple[Head, ...] = ()
@@ -132,6 +99,7 @@ class Plan:
     left_out: tuple[LeftOut, ...] = field(default=())
     vector: int = 0
     numbers: tuple[str, ...] = ()
+    text_encoder: str = WORDS
 
     @property
     def media(self) -> bool:
@@ -160,7 +128,12 @@ class Plan:
 
 
 @lru_cache(maxsize=32)
-def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = ()) -> Plan:
+def make_plan(
+    config: LabelConfig,
+    vector: int = 0,
+    numbers: tuple[str, ...] = (),
+    text_encoder: str = WORDS,
+) -> Plan:
     """Choose every control that can be learned.
 
     Parameters
@@ -169,12 +142,15 @@ def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = (
         Length of the ready vector in the tasks' data, 0 if they have none.
     numbers : tuple of str
         Fields of the tasks' data that hold numbers; see `fields.look_at`.
+    text_encoder : str
+        What makes features of whole texts; tokens are always described by their words.
     """
-    readable = [] if vector else [s for s in config.objects if _reader_of(s, numbers) is not None]
-    inputs = tuple(_input(shown, _reader_of(shown, numbers)) for shown in readable)
-    places = {shown.name: place for place, shown in enumerate(readable)}
+    read = [(shown, reader_of(shown, numbers, text_encoder)) for shown in config.objects]
+    readable = [] if vector else [(shown, reader) for shown, reader in read if reader is not None]
+    inputs = tuple(input_of(shown, reader) for shown, reader in readable)
+    places = {shown.name: place for place, (shown, _) in enumerate(readable)}
     if vector:
-        inputs = (_vector_input(vector),)
+        inputs = (vector_input(vector),)
     heads: list[Head] = []
     unit_inputs: list[Input] = []
     left_out: list[LeftOut] = []
@@ -186,7 +162,8 @@ def make_plan(config: LabelConfig, vector: int = 0, numbers: tuple[str, ...] = (
             left_out.append(LeftOut(control.name, control.tag, outcome))
         else:
             heads.append(outcome)
-    return Plan(tuple(heads), inputs, tuple(unit_inputs), tuple(left_out), vector, numbers)
+    cut = tuple(unit_inputs)
+    return Plan(tuple(heads), inputs, cut, tuple(left_out), vector, numbers, text_encoder)
 
 
 def _alike(head: Head, inputs: tuple[Input, ...]) -> bool:
@@ -196,28 +173,6 @@ def _alike(head: Head, inputs: tuple[Input, ...]) -> bool:
     one, other = (inputs[side] for side in head.sides)
     channels = [dict(each.attributes).get("channels", "").count(",") for each in (one, other)]
     return one.featurizer == other.featurizer and channels[0] == channels[1]
-
-
-def _reader_of(shown: ObjectTag, numbers: tuple[str, ...]) -> Any:
-    if shown.field is None:
-        return None
-    plain = shown.tag == "Text" and shown.field in numbers
-    return registry.featurizers()["number"] if plain else registry.featurizer_of(shown.tag)
-
-
-def _input(shown: ObjectTag, featurizer: Any) -> Input:
-    assert shown.field is not None  # noqa: S101 - `_reader_of` looked
-    media = featurizer.media or shown.attribute("valueType").lower() == "url"
-    kept = {k: v for k, v in shown.attributes.items() if k.lower() not in {"name", "value"}}
-    return Input(
-        shown.field, featurizer.name, featurizer.version, media, tuple(sorted(kept.items()))
-    )
-
-
-def _vector_input(length: int) -> Input:
-    featurizer = registry.featurizers()["vector"]
-    attributes = (("length", str(length)),)
-    return Input(VECTOR, featurizer.name, featurizer.version, media=False, attributes=attributes)
 
 
 def _head_or_reason(
@@ -279,7 +234,7 @@ def _sequence(
     cutter = registry.unit_featurizer_of(shown.tag) if shown else None
     if shown is None or cutter is None or shown.field is None:
         return f"not learned: {_unreadable(control.to_names[0], config)}"
-    item = _input(shown, cutter)
+    item = input_of(shown, cutter)
     if item not in unit_inputs:
         unit_inputs.append(item)
     return Head(control, adapter, units=unit_inputs.index(item))

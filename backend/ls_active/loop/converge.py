@@ -82,7 +82,8 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
     adoption = Adoption(shop, connection)
     if not adoption.look_at_backends(at_once=look or connection.backend is None):
         return _without_backend(shop, adoption)
-    config, plan = _read(shop, project)
+    options, _ = adoption.connection.options(shop.settings.options)
+    config, plan = _read(shop, project, options.text_encoder)
     _log_left_out(shop, plan)
     if config is None or not plan.heads:
         _wait_for_config(shop, project, plan)
@@ -138,13 +139,14 @@ def _without_backend(shop: Workshop, adoption: Adoption) -> Result:
     return Result(left=True)
 
 
-def _read(shop: Workshop, project: Project) -> tuple[LabelConfig | None, Plan]:
+def _read(shop: Workshop, project: Project, encoder: str) -> tuple[LabelConfig | None, Plan]:
     try:
         config = label_config.parse(project.label_config)
     except BadLabelConfig as error:
         return None, Plan(left_out=(LeftOut("label config", "View", str(error)),))
     sample = shop.client.first_tasks(project.id)
-    return config, make_plan(config, *look_at([task.get("data") for task in sample]))
+    seen = look_at([task.get("data") for task in sample])
+    return config, make_plan(config, *seen, encoder)
 
 
 def _log_left_out(shop: Workshop, plan: Plan) -> None:

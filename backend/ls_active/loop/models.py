@@ -169,6 +169,7 @@ class ModelShelf:
             "features": plan.feature_key,
             "vector": plan.vector,
             "numbers": list(plan.numbers),
+            "text_encoder": plan.text_encoder,
             "strategy": strategy,
             "seed": seed,
         }

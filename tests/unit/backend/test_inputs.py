@@ -17,8 +17,9 @@ from active_learning import registry
 from active_learning.errors import Unreadable
 from active_learning.features import stored_values
 from active_learning.types import Block
+from ls_active.labeling.input import Input
 from ls_active.labeling.inputs import FILES_AT_ONCE, VALUES_AT_ONCE, Inputs
-from ls_active.labeling.plan import Head, Input, Plan
+from ls_active.labeling.plan import Head, Plan
 from ls_active.media import MediaError, MediaProblem
 from tests.harness.mirrors import COLUMNS, Letters, row_of
 from tests.harness.units import Words, word_row

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from active_learning.types import Kind
 from ls_active.labeling.fields import look_at
+from ls_active.labeling.input import Input
 from ls_active.labeling.label_config import parse
-from ls_active.labeling.plan import Input, LeftOut, Plan, make_plan
+from ls_active.labeling.plan import LeftOut, Plan, make_plan
 
 CHOICES = '<Choice value="A"/><Choice value="B"/>'
 TEXT = '<Text name="t" value="$text"/>'
