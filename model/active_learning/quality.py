@@ -15,6 +15,9 @@ from active_learning.types import Features, Floats, Ints
 MOST = 200
 """Suspects worth listing: nobody reads more before the next version comes."""
 
+ROUNDING = 1e-6
+"""A probability this much below the average is as high: cleanlab's tolerance."""
+
 BLOCK = 512
 """Rows compared with all others at once."""
 
@@ -100,7 +103,7 @@ def contradicted(y: Ints, proba: Floats) -> list[Suspect]:
     own = proba[np.arange(len(y)), y]
     usual = np.bincount(y, own, minlength=proba.shape[1]) / np.maximum(counts, 1)
     # Nothing is known of a class that has no label.
-    confident = np.where((proba >= usual) & (counts > 0), proba, -1.0)
+    confident = np.where((proba >= usual - ROUNDING) & (counts > 0), proba, -1.0)
     said = confident.argmax(axis=1)
     rows = np.flatnonzero((confident.max(axis=1) >= 0) & (said != y) & (proba.argmax(axis=1) != y))
     scores = (1 + proba[rows, said[rows]] - own[rows]) / 2
