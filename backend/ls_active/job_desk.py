@@ -18,10 +18,10 @@ from ls_active.digests import digest_of
 from ls_active.engine import worker
 from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
-from ls_active.engine.outcomes import Outcomes
 from ls_active.engine.queue_errors import queue_errors
 from ls_active.engine.rest import Rest
 from ls_active.engine.running import JobInHand, jobs_in_hand
+from ls_active.engine.wishes import Wishes
 from ls_active.errors import (
     BackendError,
     BadLabelConfig,
@@ -81,7 +81,7 @@ class JobDesk:
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
         self.rest = Rest(self.redis)
-        self.outcomes = Outcomes(self.redis)
+        self.wishes = Wishes(self.redis)
 
     # What the web asks
 
@@ -124,9 +124,12 @@ class JobDesk:
 
     def start_training(self, uid: str) -> str:
         """Ask for a new version at once; return the id of the job that will make it."""
+        return self.ask_version(uid)[1]
+
+    def ask_version(self, uid: str) -> tuple[str, str]:
+        """Ask for a new version at once; return the ids of the request and of its job."""
         with queue_errors():
-            self.coalescer.force(uid)
-            return self.hint_now(uid)
+            return self.coalescer.force(uid), self.hint_now(uid)
 
     def hint_now(self, uid: str) -> str:
         """Ask for a run over a project, also if it rests; return its job's id."""

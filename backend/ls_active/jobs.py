@@ -92,12 +92,11 @@ def mend(uid: str) -> None:
 def resync(uid: str) -> None:
     """Read everything of a project anew, as if we had never seen it."""
     run = _Run(_desk(), uid)
-    with _desk().outcomes.told(uid, "resync", "every task was read anew") as told:
+    with _desk().wishes.told(uid, "resync", "every task was read anew") as told:
         with run.held() as lock:
             run.forget(lock)
             run.work(lock)
-        if run.trouble:
-            told.failed(run.trouble, "it is tried again by itself")
+        buttons.resynced(_desk(), uid, told, run.trouble, read=run.read)
 
 
 def promote(uid: str, version: int) -> None:
@@ -123,6 +122,7 @@ class _Run:
         self._redis = desk.redis
         self._uid = uid
         self.trouble = ""
+        self.read = False
 
     def come(self, lock: Lock) -> None:
         """Work, unless the last run found that what changed has to wait."""
@@ -145,29 +145,26 @@ class _Run:
         try:
             before = max(self._desk.store.versions(self._uid), default=0)
             result = self._converge(lock, force=bool(force), look=bool(look))
+            self.read = bool(result.label_config)
             why = "asked for" if force else result.why
-            self._note(
-                began,
-                asked=bool(force),
-                why=why,
-                publication=result.published,
-                timings=result.timings,
-            )
+            facts = {"publication": result.published, "timings": result.timings}
+            self._note(began, asked=bool(force), why=why, **facts)
         except LockLost:
             raise
         except (BackendError, ActiveLearningError) as error:
-            self._fail(began, str(error))
+            self._fail(began, force, str(error))
             return
         except Exception:
             # A bug: running it again at once would not help, and the back-off sees to it later.
             logger.exception("project %s", self._uid)
-            self._fail(began, "an unexpected error; the worker's log has it whole")
+            self._fail(began, force, "an unexpected error; the worker's log has it whole")
             return
         finally:
             self._redis.delete(self._key(STAGE))
         if force:
+            # In this order: one that is killed between makes another version, and says so.
+            buttons.trained(self._desk, self._uid, force, began, before)
             self._desk.coalescer.clear_force(self._uid, force)
-            buttons.trained(self._desk, self._uid, force, before)
         self._redis.delete(self._key("failures"))
         if look and self._desk.get(self._key("look")) == look:
             # One that was noted meanwhile stays, for the next run.
@@ -256,14 +253,11 @@ class _Run:
         except (BackendError, LookupError, AttributeError, TypeError, ValueError) as error:
             logger.warning("project %s: no line for the page: %r", self._uid, error)
 
-    def _fail(self, began: float, why: str) -> None:
+    def _fail(self, began: float, force: str | None, why: str) -> None:
         self._note(began, error=why)
         self.trouble = why
         failures = self._redis.incr(self._key("failures"))
         seconds = min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_MOST)
-        force = self._desk.coalescer.forced(self._uid)
-        if force:
-            buttons.failed(self._desk, self._uid, force, why, f"tried again in {seconds:g} s")
         logger.warning("project %s: %s; trying again in %g s", self._uid, why, seconds)
         self._desk.coalescer.hint_later(self._uid, seconds)
         try:
@@ -271,6 +265,8 @@ class _Run:
             status.now(State.FAILING, why, f"tried again in {seconds:g} s").save(self._desk.store)
         except StoreError as error:
             logger.warning("project %s: its status stays as it was: %s", self._uid, error)
+        if force:
+            buttons.failed(self._desk, self._uid, force, began, why)
 
     def _see_to_the_next(self, result: Result, woken: Any) -> None:
         """See to the next look: soon where only looking tells us of annotations."""

@@ -84,15 +84,16 @@ class TestNobodyHearsTheWebhook:
         assert case.client.webhooks(case.id) == case.client.ml_backends(case.id) == []
 
 
-class TestProcessesDie:
-    @pytest.fixture(scope="class")
-    def case(self, make_shared_case, stack):
-        case = make_shared_case(stack, texts=60)
-        case.connect(min_interval=0, busy_share=1)
-        case.label_both_ways(2)
-        case.wait_learned()
-        return case
+@pytest.fixture(scope="class")
+def case(make_shared_case, stack):
+    case = make_shared_case(stack, texts=60)
+    case.connect(min_interval=0, busy_share=1)
+    case.label_both_ways(2)
+    case.wait_learned()
+    return case
 
+
+class TestProcessesDie:
     def test_every_worker_killed_in_mid_refit(self, case, stack):
         case.label_both_ways(6)
         case.wait_until(lambda: bool(stack.desk.redis.exists(f"al:{case.uid}:lock")))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ls_active.dashboard.steering import Steering
 from ls_active.dashboard.views import ActionReply
-from ls_active.engine.outcomes import Told
+from ls_active.engine.wishes import Told
 from ls_active.errors import BadRequest, NotConfirmed, NotFound, NotYet
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
@@ -63,14 +63,16 @@ def act(store: Store, desk: Steering, name: str, wish: Wish, *, confirmed: bool)
         reply = action.do(store, desk, wish)
     except (BadRequest, NotFound, NotYet) as error:
         told.refused(str(error), "")
-        desk.outcomes.end(wish.uid, name, told)
+        desk.wishes.end(wish.uid, name, told)
         raise
     if reply.job:
         asked = reply.asked or reply.job
-        desk.outcomes.ask(wish.uid, name, reply.said, wish=asked, job=reply.job)
+        desk.wishes.ask(wish.uid, name, reply.said, wish=asked, job=reply.job)
         return replace(reply, asked=asked)
+    if reply.asked:
+        return reply  # It was pressed before, and stands in the list already.
     told.said = reply.said
-    return replace(reply, asked=desk.outcomes.end(wish.uid, name, told))
+    return replace(reply, asked=desk.wishes.end(wish.uid, name, told))
 
 
 def find(name: str) -> Action:
@@ -90,24 +92,28 @@ def check_active(store: Store, uid: str) -> None:
 def lacking(store: Store, uid: str) -> str:
     """Say what a version cannot be made without, as the last job found; empty: nothing."""
     status = ProjectStatus.load(store, uid)
-    if status.state != State.WAITING:
-        return ""
+    if status.state != State.WAITING or status.pinned:
+        return ""  # A version that is pinned and cannot be used keeps no other from being made.
     return f"no version can be made yet: {status.detail}. {sentence(status.remedy)}"
 
 
 def _retrain(store: Store, desk: Steering, wish: Wish) -> ActionReply:
-    if desk.trains(wish.uid):
-        return ActionReply("a new version was asked for already, and is being made")
+    request, said = desk.trains(wish.uid), "a new version was asked for already, and is being made"
+    if request:
+        # Label Studio or the command line may have asked; then the list does not have it yet.
+        desk.wishes.ask(wish.uid, "retrain", said, wish=request, job="")
+        return ActionReply(said, asked=request)
     missing = lacking(store, wish.uid)
     if missing:
         raise NotYet(missing)
-    job = desk.start_training(wish.uid)
-    return ActionReply("a new version is being made", job, desk.trains(wish.uid))
+    request, job = desk.ask_version(wish.uid)
+    return ActionReply("a new version is being made", job, request)
 
 
 def _resync(_store: Store, desk: Steering, wish: Wish) -> ActionReply:
-    if any(job.uid == wish.uid and job.name == "resync" for job in desk.in_hand()):
-        return ActionReply("everything is being read anew already")
+    for job in desk.in_hand():
+        if (job.uid, job.name) == (wish.uid, "resync"):
+            return ActionReply("everything is being read anew already", asked=job.id)
     return ActionReply("everything is being read anew", desk.ask("resync", wish.uid))
 
 

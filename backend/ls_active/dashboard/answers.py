@@ -16,7 +16,7 @@ WORST = 3
 TELLING = 5
 """Labels of a class below which its recall says nothing."""
 
-GOOD = 0.9
+GOOD = 0.8
 """Recall from which a class is not named as weak."""
 
 
@@ -46,7 +46,7 @@ def _weakest(figures: Mapping[str, Any]) -> str:
         return ""
     worst = [(share, name) for share, name in sorted(known) if share < GOOD][:WORST]
     if not worst:
-        return f"nothing stands out: it finds 9 in 10 of each class with {TELLING} labels or more"
+        return f"nothing stands out: it finds 8 in 10 of each class with {TELLING} labels or more"
     named = ", ".join(f"{words.percent(share)} of {name}" for share, name in worst)
     return f"it finds only {named}, {ON_CHOSEN}"
 

@@ -40,6 +40,12 @@ _REFUSED = {
 }
 
 
+_CONFLICTS = (
+    "Code `not_confirmed`: annotators would notice, so say `confirmed`. Code `not_yet`: it cannot "
+    "be done as things stand, and the detail says what is lacking."
+)
+
+
 class ActionRequest(BaseModel):
     """What an action needs to know."""
 
@@ -111,7 +117,8 @@ class Api:
     ) -> ActionReply:
         """Press a button: retrain, resync, hold, release, promote or tab.
 
-        Pressed twice it does no more than once. 409: annotators would notice, so say `confirmed`.
+        Pressed twice it does no more than once. 409 `not_confirmed`: annotators would notice, so
+        say `confirmed`. 409 `not_yet`: something is lacking, and is named.
         """
         self._pages.door.check_action(request.headers, token)
         do = partial(actions.act, confirmed=wish.confirmed)
@@ -138,7 +145,7 @@ def api_routes(api: Api) -> APIRouter:
         ("/token", api.token),
     ):
         routes.add_api_route(path, handler, methods=["GET"])
-    confirm = refusals({409: "Annotators would notice: say `confirmed`."})
+    confirm = refusals({409: _CONFLICTS})
     routes.add_api_route(f"{of}/actions/{{action}}", api.act, methods=["POST"], responses=confirm)
 
     def document(request: Request) -> Any:

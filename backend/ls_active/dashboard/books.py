@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ls_active import words
@@ -26,8 +27,8 @@ from ls_active.dashboard.views import (
     SuspectsView,
     VersionView,
 )
-from ls_active.engine.outcomes import Wish
 from ls_active.engine.running import JobInHand
+from ls_active.engine.wishes import Wish
 from ls_active.errors import NotFound, QueueDown
 from ls_active.loop.gate import Gate
 from ls_active.loop.models import ModelShelf
@@ -39,6 +40,9 @@ from ls_active.settings import Settings
 
 PICTURES = 400
 """Charts that are remembered for their pictures: of some twenty projects."""
+
+LOST_AFTER = 600.0
+"""Seconds after which a wish that no job sees to is told to be lost."""
 
 _TONES = {"asked": "busy", "done": "good", "refused": "waits", "failed": "bad"}
 
@@ -188,7 +192,9 @@ class Books:
         past = [asdict(line) for line in Ledger.load(self.store, uid).jobs]
         try:
             in_hand = [job for job in self.desk.in_hand() if job.uid == uid]
-            asked = [self._asked(wish, in_hand) for wish in self.desk.outcomes.all(uid)]
+            wishes = self.desk.wishes.all(uid)
+            forced = bool(self.desk.trains(uid))
+            asked = [_asked(self._found_out(wish, in_hand, forced)) for wish in wishes]
         except QueueDown as error:
             return JobsView([], [], past, str(error))
         return JobsView([in_words(job) for job in in_hand], asked, past)
@@ -198,19 +204,19 @@ class Books:
         found = [asked for asked in self.jobs(uid).asked if asked.id == wish_id]
         return found[0] if found else None
 
-    def _asked(self, wish: Wish, in_hand: Sequence[JobInHand]) -> AskedView:
+    def _found_out(self, wish: Wish, in_hand: Sequence[JobInHand], forced: bool) -> Wish:
         """Return a wish; what was never told of it, because its job was killed, is found out."""
-        end, said, remedy = wish.end, wish.said, wish.remedy
-        if end == "asked":
-            mine = [in_words(job).words for job in in_hand if job.id == wish.job]
-            why = "" if mine else self.desk.failure(wish.job)
-            if why:
-                end, said, remedy = "failed", why, "press again"
-            elif mine:
-                said = mine[0]
-        action = ACTIONS.get(wish.action)
-        what = action.label if action else wish.action
-        return AskedView(wish.id, wish.action, what, wish.at, end, _TONES[end], said, remedy)
+        if wish.end != "asked":
+            return wish
+        mine = [in_words(job).words for job in in_hand if job.id == wish.job]
+        if mine:
+            return replace(wish, said=mine[0])
+        if wish.action == "retrain" and forced:
+            return wish  # Whatever became of its job: the next one makes the version.
+        why = self.desk.failure(wish.job)
+        if not why and wish.at < time.time() - LOST_AFTER and self.desk.is_done(wish.job):
+            why = "nobody knows what became of it"
+        return replace(wish, end="failed", said=why, remedy="press again") if why else wish
 
     # Below all of them
 
@@ -226,6 +232,13 @@ _SAME = (
     "version", "publication", "pinned", "strategy", "left_out", "unreadable", "warnings",
 )  # fmt: skip
 """Fields that are shown as the status has them."""
+
+
+def _asked(wish: Wish) -> AskedView:
+    action = ACTIONS.get(wish.action)
+    what = action.label if action else wish.action
+    tone = _TONES[wish.end]
+    return AskedView(wish.id, wish.action, what, wish.at, wish.end, tone, wish.said, wish.remedy)
 
 
 def _head(head: Mapping[str, Any]) -> HeadView:

@@ -149,7 +149,8 @@ def _calibration(
     missing = f"{CALIBRATED - labels} more random labels are needed ({labels} of {CALIBRATED})"
     says = "How often the model is right, beside how sure it was."
     if bins:
-        off = 100 * figures["calibration_error"]
+        # Of just what is drawn: the recorded error is of finer bins.
+        off = 100 * _apart(bins)
         says += f" On average over tasks they are {off:.0f} points apart; on the line, none."
     yield Chart(
         f"calibration-{place}", _titled("Can its confidence be trusted?", title), "reliability",
@@ -157,6 +158,12 @@ def _calibration(
         tuple(tuple(each) for each in bins),
         "" if bins else missing if labels < CALIBRATED else NOT_RECORDED, says,
     )  # fmt: skip
+
+
+def _apart(bins: Sequence[Sequence[float]]) -> float:
+    """Return the mean distance of confidence and share right over the tasks of all bins."""
+    tasks = sum(number for *_, number in bins)
+    return sum(abs(right - sure) * number for sure, right, _, _, number in bins) / tasks
 
 
 def _uncertainty(place: int, title: str, history: Mapping[str, Any]) -> Chart:

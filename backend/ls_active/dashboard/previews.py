@@ -14,6 +14,7 @@ from ls_active.errors import NotFound
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.label_studio.project import Project
 from ls_active.labeling import label_config
+from ls_active.labeling.fields import ABSENT, value_at
 from ls_active.labeling.label_config import ObjectTag
 from ls_active.loop.workshop import connect, find_project, open_media
 from ls_active.media import MediaError
@@ -51,7 +52,7 @@ def previews_of(settings: Settings, uid: str, tasks: Sequence[int]) -> dict[int,
         project = _found(client, uid)
         config = label_config.parse(project.label_config)
         return {
-            int(task["id"]): list(_previews(task.get("data") or {}, config.objects))
+            int(task["id"]): list(_previews(task.get("data"), config.objects))
             for task in _read(client, project.id, tasks)
         }
 
@@ -68,7 +69,7 @@ def media_of(settings: Settings, uid: str, task: int, field: str) -> tuple[bytes
         project = _found(client, uid)
         shown = {item.field for item in label_config.parse(project.label_config).objects}
         found = _read(client, project.id, [task]) if field in shown else []
-        value = found[0].get("data", {}).get(field) if found else None
+        value = value_at(found[0].get("data"), field) if found else None
         if not isinstance(value, str):
             raise NotFound(f"task {task} has no file in {field[:40]!r}")
         try:
@@ -111,10 +112,11 @@ def _read(client: LabelStudioClient, project_id: int, tasks: Sequence[int]) -> l
     )
 
 
-def _previews(data: Mapping[str, Any], objects: Iterable[ObjectTag]) -> Iterable[Preview]:
+def _previews(data: Any, objects: Iterable[ObjectTag]) -> Iterable[Preview]:
     for shown in objects:
-        if shown.field is not None and shown.field in data:
-            yield _preview(shown, data[shown.field])
+        value = ABSENT if shown.field is None else value_at(data, shown.field)
+        if value is not ABSENT:
+            yield _preview(shown, value)
 
 
 def _preview(shown: ObjectTag, value: Any) -> Preview:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ls_active.engine.outcomes import Outcomes
 from ls_active.engine.running import JobInHand
+from ls_active.engine.wishes import Wishes
 
 
 class Steering(Protocol):
     """Part of `JobDesk`. It blocks, half a second at most: then `QueueDown`."""
 
-    outcomes: Outcomes
+    wishes: Wishes
 
-    def start_training(self, uid: str) -> str:
-        """Enqueue a refit that makes a new version; return the job's id."""
+    def ask_version(self, uid: str) -> tuple[str, str]:
+        """Ask for a new version at once; return the ids of the request and of its job."""
         ...
 
     def trains(self, uid: str) -> str:
@@ -23,6 +23,10 @@ class Steering(Protocol):
 
     def failure(self, job_id: str) -> str:
         """Return the last words of a job that failed for good; empty of any other."""
+        ...
+
+    def is_done(self, job_id: str) -> bool:
+        """Return whether a job came to a good end, or is known no more."""
         ...
 
     def ask(self, function: str, *arguments: str | int | None) -> str:

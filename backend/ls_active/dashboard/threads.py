@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
-
-import anyio
-import anyio.to_thread
 
 from ls_active.errors import Busy
 
@@ -20,15 +19,16 @@ T = TypeVar("T")
 class Threads:
     """A few threads for each thing that is waited for; webhooks have others.
 
-    A slow host of pictures keeps its own threads busy, and no button waits for it.
+    A slow host of pictures keeps its own threads busy, and no button waits for it. A call that
+    nobody waits for any more has its thread until it returns, so there are never more.
     """
 
     def __init__(self) -> None:
-        self._records = anyio.CapacityLimiter(4)
-        self._label_studio = anyio.CapacityLimiter(4)
-        self._media = anyio.CapacityLimiter(4)
+        self._records = ThreadPoolExecutor(4, "records")
+        self._label_studio = ThreadPoolExecutor(4, "label-studio")
+        self._media = ThreadPoolExecutor(4, "media")
         # matplotlib draws one at a time anyway.
-        self._drawing = anyio.CapacityLimiter(1)
+        self._drawing = ThreadPoolExecutor(1, "drawing")
 
     async def read(self, call: Callable[..., T], *arguments: object) -> T:
         """Run what needs the records and Redis alone."""
@@ -47,11 +47,11 @@ class Threads:
         return await _run(self._drawing, call, *arguments)
 
 
-async def _run(limiter: anyio.CapacityLimiter, call: Callable[..., T], *arguments: object) -> T:
+async def _run(pool: ThreadPoolExecutor, call: Callable[..., T], *arguments: object) -> T:
+    future = asyncio.get_running_loop().run_in_executor(pool, partial(call, *arguments))
     try:
-        with anyio.fail_after(PATIENCE):
-            return await anyio.to_thread.run_sync(
-                partial(call, *arguments), limiter=limiter, abandon_on_cancel=True
-            )
+        # One that still waits for a thread is cancelled, and never runs.
+        async with asyncio.timeout(PATIENCE):
+            return await future
     except TimeoutError:
         raise Busy(f"no answer within {PATIENCE:g} s; load the page again") from None

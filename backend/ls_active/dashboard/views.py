@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from ls_active import __version__
+
 Cell: TypeAlias = str | int | float | None
 
 
@@ -106,8 +108,8 @@ class Chart:
 
     @property
     def key(self) -> str:
-        """A name of just these figures: a picture under it never changes."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        """A name of just these figures as this release draws them: its picture never changes."""
+        return hashlib.sha256(f"{__version__} {self!r}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ class FindingView:
 class ActionReply:
     """What became of a button that was pressed.
 
-    `asked` is its id in the list of what was asked for; without a `job` there is nothing to do.
+    `asked` is its id in the list of what was asked for; without a `job` there is nothing to do, or
+    it was asked for before.
     """
 
     said: str

@@ -216,9 +216,17 @@ class Coalescer:
             self.rehint(uid)
         return True
 
-    def force(self, uid: str) -> None:
-        """Ask for a new version even if nothing was labelled. It stays until `clear_force`."""
-        self._redis.set(_key(uid, "force"), uuid4().hex)
+    def force(self, uid: str) -> str:
+        """Ask for a new version even if nothing was labelled, until `clear_force`.
+
+        Returns
+        -------
+        str
+            The request's token. A later request takes its place: one run grants both.
+        """
+        token = uuid4().hex
+        self._redis.set(_key(uid, "force"), token)
+        return token
 
     def forced(self, uid: str) -> str | None:
         """Return the token of the request for a new version, if there is one."""

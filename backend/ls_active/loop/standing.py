@@ -39,7 +39,7 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
         return (
             State.WAITING,
             lacking or few,
-            "label the tasks of the queue: press Label All Tasks",
+            "label the tasks of the queue: press Label All Tasks; then a model is made by itself",
         )
     return State.READY, f"{data.askable} tasks wait for a label", ""
 

@@ -42,6 +42,10 @@ class Desk(Steering, Protocol):
         """Note that something changed; False: nothing that matters."""
         ...
 
+    def start_training(self, uid: str) -> str:
+        """Ask for a new version; return the id of the job that will make it."""
+        ...
+
     def webhook_secret(self, uid: str) -> str:
         """Return what the project's webhook must carry."""
         ...

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from ls_active.dashboard import previews
+from ls_active.dashboard import books, previews
 from ls_active.dashboard.door import TOKEN_HEADER, Door
 from ls_active.dashboard.views import Preview
 from ls_active.errors import Forbidden, LabelStudioUnreachable
@@ -298,10 +298,21 @@ class TestActions:
         assert answer.status_code == 409
         assert "annotators" in answer.json()["detail"]
         assert not desk.trains(UID)
-        assert press(client, "retrain", confirmed=True).json()["job"]
-        token = desk.coalescer.forced(UID)
-        assert press(client, "retrain", confirmed=True).json()["job"] == ""
-        assert desk.coalescer.forced(UID) == token
+        first = press(client, "retrain", confirmed=True).json()
+        assert (bool(first["job"]), first["asked"]) == (True, desk.coalescer.forced(UID))
+        again = press(client, "retrain", confirmed=True).json()
+        assert (again["job"], again["asked"]) == ("", first["asked"])
+        assert desk.coalescer.forced(UID) == first["asked"]
+        assert [wish.end for wish in desk.wishes.all(UID)] == ["asked"]
+
+    def test_what_label_studio_asked_for_is_found_by_who_presses_then(self, client, desk):
+        desk.start_training(UID)
+        reply = press(client, "retrain", confirmed=True).json()
+        assert reply["asked"] == desk.trains(UID)
+        assert (
+            "Retrain now: asked for."
+            in client.get(f"/projects/{UID}/jobs?asked={reply['asked']}").text
+        )
 
     def test_the_page_asks_before_it_changes_the_queue(self, client, desk):
         html = client.get(f"/projects/{UID}/confirm/hold?version=1").text
@@ -328,6 +339,27 @@ class TestActions:
         for _ in range(2):
             press(client, "resync", confirmed=True)
         assert [job.name for job in desk.in_hand()] == ["resync"]
+        assert [wish.end for wish in desk.wishes.all(UID)] == ["asked"]
+
+    def test_what_no_job_sees_to_any_more_is_found_out(self, client, desk, monkeypatch):
+        def asked() -> dict[str, Any]:
+            return client.get(f"/api/projects/{UID}/jobs").json()["asked"][0]
+
+        press(client, "retrain", confirmed=True)
+        desk.queue.empty()
+        monkeypatch.setattr(books, "LOST_AFTER", -1.0)
+        assert asked()["end"] == "asked"  # The next job of the project makes the version.
+        desk.coalescer.clear_force(UID, desk.trains(UID))
+        assert (asked()["end"], asked()["remedy"]) == ("failed", "press again")
+        assert asked()["said"] == "nobody knows what became of it"
+
+    def test_a_version_can_be_made_where_a_pinned_one_cannot_be_used(self, client, desk, rig):
+        before = rig.status
+        replace(before, state="waiting", detail="al-1 is pinned", pinned=1).save(rig.store)
+        try:
+            assert press(client, "retrain", confirmed=True).status_code == 200
+        finally:
+            before.save(rig.store)
 
     def test_tabs_are_made_by_a_job(self, client, desk):
         assert press(client, "tab", tab="suspects").status_code == 200

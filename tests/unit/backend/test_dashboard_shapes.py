@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import threading
@@ -12,10 +13,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from ls_active.dashboard import charts, previews, threads
+from ls_active.dashboard import charts, figures, previews, threads, views
 from ls_active.dashboard.answers import answers
 from ls_active.dashboard.door import TOKEN_HEADER
 from ls_active.dashboard.views import Chart, Preview
+from ls_active.errors import Busy
 from ls_active.job_desk import JobDesk
 from ls_active.records.project import Connection, ProjectStatus, State
 from ls_active.records.store import Store
@@ -196,8 +198,34 @@ class TestSpeed:
             for thread in waiting:
                 thread.join()
 
+    def test_a_call_that_nobody_waits_for_has_its_thread_until_it_returns(self, monkeypatch):
+        monkeypatch.setattr(threads, "PATIENCE", 0.1)
+        release, begun = threading.Event(), []
+
+        def slow() -> None:
+            begun.append(1)
+            release.wait(30)
+
+        async def press() -> None:
+            few = threads.Threads()
+            for _ in range(2):
+                with pytest.raises(Busy):
+                    await few.draw(slow)
+            assert await few.read(len, "ab") == 2
+            release.set()
+            monkeypatch.setattr(threads, "PATIENCE", 20.0)
+            assert await few.draw(len, "abc") == 3
+
+        asyncio.run(press())
+        assert len(begun) == 1
+
 
 class TestLists:
+    def test_a_place_behind_the_last_says_how_many_there_are(self, client):
+        html = client.get(f"/projects/{uid_of('crowd')}/queue?start=100000").text
+        assert "There are only 100" in html
+        assert 'href="?start=88" rel="prev"' in html
+
     def test_more_of_the_queue_can_be_asked_for(self, client):
         path = f"/projects/{uid_of('crowd')}/queue"
         first, last = client.get(path).text, client.get(f"{path}?start=96").text
@@ -268,6 +296,35 @@ class TestAnswers:
         worst = min((name for name in recall if support[name] >= 5), key=lambda n: (recall[n], n))
         assert answers(status).weak[0].startswith(f"it finds only {100 * recall[worst]:.0f} %")
         assert worst in answers(status).weak[0]
+
+
+def test_the_distance_of_the_bins_is_told_of_the_bins_that_are_drawn(settings):
+    head = {
+        "control": "c",
+        "audit": {
+            "labels": 100,
+            "figures": {
+                "measure": "accuracy",
+                "calibration_error": 0.5,
+                "reliability": [[0.6, 0.5, 0.3, 0.7, 75], [0.9, 0.6, 0.4, 0.8, 25]],
+            },
+        },
+    }
+    [chart] = figures._calibration(0, "", head, head["audit"])
+    assert "they are 15 points apart" in chart.says
+
+
+def test_a_picture_of_another_release_has_another_name(monkeypatch):
+    chart = Chart("c", "C", "bars", ("class",))
+    before = chart.key
+    monkeypatch.setattr(views, "__version__", "0.0.1")
+    assert chart.key != before
+
+
+def test_a_class_that_is_mostly_found_is_not_called_bad():
+    figures = {"support": {"a": 9, "b": 9}, "recall": {"a": 0.897, "b": 0.797}}
+    status = ProjectStatus("1.1", heads=({"control": "c", "chosen": figures},))
+    assert answers(status).weak == ("it finds only 80 % of b, on the tasks we chose",)
 
 
 def test_a_picture_has_no_more_bars_than_can_be_read():

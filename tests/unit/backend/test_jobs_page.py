@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from ls_active import buttons, jobs
-from ls_active.engine import outcomes
+from ls_active.engine import wishes
 from ls_active.engine.running import JobInHand
-from ls_active.errors import BadRequest, LabelStudioUnreachable, NotFoundInLabelStudio, StoreError
+from ls_active.errors import (
+    BadRequest,
+    LabelStudioUnreachable,
+    NotFoundInLabelStudio,
+    QueueDown,
+    StoreError,
+)
 from ls_active.label_studio.tabs import Tab, put_tab
 from ls_active.loop import tabs
 from ls_active.loop.gate import Gate
@@ -89,11 +96,11 @@ class TestWhatIsNoted:
         assert not desk.redis.exists(f"al:{UID}:stage")
 
 
-class TestOutcomes:
+class TestWishes:
     """What somebody who pressed a button is told, however it ends."""
 
     def last(self, desk):
-        wish = desk.outcomes.all(UID)[0]
+        wish = desk.wishes.all(UID)[0]
         return wish.action, wish.end, wish.said, wish.remedy
 
     def test_a_version_that_was_asked_for(self, desk, rig):
@@ -117,19 +124,97 @@ class TestOutcomes:
         desk.coalescer.force(UID)
         studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
         jobs.refit(UID)
-        assert self.last(desk)[1:3] == ("failed", "Label Studio does not answer")
-        assert "tried again" in self.last(desk)[3]
+        assert self.last(desk)[1:3] == ("asked", "Label Studio does not answer; it is tried again")
         studio.faults.down = None
         jobs.refit(UID)
         assert self.last(desk)[1:3] == ("done", "al-1 was made")
-        assert len(desk.outcomes.all(UID)) == 1
+        assert len(desk.wishes.all(UID)) == 1
 
     def test_a_resync(self, desk, rig, studio):
         jobs.resync(UID)
         assert self.last(desk)[:2] == ("resync", "done")
         studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
         jobs.resync(UID)
-        assert self.last(desk)[:3] == ("resync", "failed", "Label Studio does not answer")
+        said = "Label Studio does not answer; it is tried again by itself"
+        assert self.last(desk) == ("resync", "failed", said, "")
+
+    def test_a_resync_that_read_nothing(self, desk, rig, studio):
+        studio.gone = True
+        jobs.resync(UID)
+        assert self.last(desk)[1] == "refused"
+        assert "has no project" in self.last(desk)[2]
+        assert "give the key's user access" in self.last(desk)[3]
+
+    def test_all_who_asked_for_a_version_are_told(self, desk, rig, studio):
+        """One who presses, and Label Studio's Start Training, whose request takes the place."""
+        rig.label(6)
+        first, job = desk.ask_version(UID)
+        desk.wishes.ask(UID, "retrain", "a new version is being made", wish=first, job=job)
+        desk.start_training(UID)
+        studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
+        jobs.refit(UID)
+        studio.faults.down = None
+        jobs.refit(UID)
+        found = desk.wishes.all(UID)
+        assert len(found) == 2
+        assert {(wish.end, wish.said) for wish in found} == {("done", "al-1 was made")}
+
+    def test_one_who_asks_while_a_version_is_made_waits_for_the_next(self, desk, rig, studio):
+        rig.label(6)
+        desk.ask_version(UID)
+        desk.wishes.ask(UID, "retrain", "asked", wish="later", job="none")
+        assert desk.wishes.open(UID, "retrain", time.time() - 60) == []
+        assert desk.wishes.open(UID, "retrain", time.time()) == ["later"]
+
+    def test_a_version_of_a_project_that_is_gone(self, desk, studio):
+        desk.start_training(UID)
+        studio.gone = True
+        jobs.refit(UID)
+        assert self.last(desk)[1] == "refused"
+        assert "give the key's user access" in self.last(desk)[3]
+
+    def test_a_job_is_not_undone_where_nobody_can_be_told(self, desk, rig, studio, monkeypatch):
+        def silent(*_: object, **__: object) -> None:
+            raise QueueDown("Redis does not answer")
+
+        rig.label(6)
+        desk.start_training(UID)
+        monkeypatch.setattr(wishes.Wishes, "end", silent)
+        studio.faults.down = LabelStudioUnreachable("Label Studio does not answer")
+        jobs.refit(UID)
+        assert rig.status.state == "failing"
+        studio.faults.down = None
+        jobs.refit(UID)
+        assert rig.store.versions(UID) == [1]
+        assert not desk.trains(UID)
+        assert desk.get(f"al:{UID}:failures") is None
+        jobs.resync(UID)
+        assert rig.status.state == "ready"
+
+    def test_a_job_that_the_queue_tries_again_stays_asked_for(self, desk, monkeypatch):
+        def full(*_: object) -> None:
+            raise StoreError("cannot use pin.json: No space left on device")
+
+        monkeypatch.setattr(buttons.ModelShelf, "pin", full)
+        job = desk.queue.fetch_job(desk.ask("pin", UID, 1))
+        monkeypatch.setattr(wishes, "get_current_job", lambda: job)
+        for left, end in ((1, "asked"), (0, "failed")):
+            job.retries_left = left
+            with pytest.raises(StoreError):
+                jobs.pin(UID, 1)
+            assert self.last(desk)[1] == end
+            assert "it is tried again" in self.last(desk)[2] or not left
+
+    @pytest.mark.parametrize("text", ["{", "\xff", '{"id": "x"}', "[]", '{"id": 1}'])
+    def test_a_wish_that_cannot_be_read_hides_no_other(self, desk, text):
+        desk.wishes.end(UID, "tab", wishes.Told("made"))
+        desk.redis.hset(f"al:{UID}:wishes", "odd", text)
+        assert [wish.said for wish in desk.wishes.all(UID)] == ["made"]
+
+    def test_a_wish_of_a_later_release_is_read(self, desk):
+        wish = {"id": "a", "action": "tab", "at": 1.0, "end": "done", "said": "made", "by": "ann"}
+        desk.redis.hset(f"al:{UID}:wishes", "a", json.dumps(wish))
+        assert [wish.said for wish in desk.wishes.all(UID)] == ["made"]
 
     def test_a_version_that_is_held_and_let_go(self, desk, rig):
         rig.label(6)
@@ -182,15 +267,15 @@ class TestOutcomes:
         )  # fmt: skip
 
     def test_only_the_last_are_kept(self, desk):
-        for number in range(3 * outcomes.KEPT):
-            desk.outcomes.end(UID, "tab", outcomes.Told(str(number)))
-        found = [wish.said for wish in desk.outcomes.all(UID)]
-        assert found[0] == str(3 * outcomes.KEPT - 1)
-        assert outcomes.KEPT <= len(found) <= 2 * outcomes.KEPT
+        for number in range(3 * wishes.KEPT):
+            desk.wishes.end(UID, "tab", wishes.Told(str(number)))
+        found = [wish.said for wish in desk.wishes.all(UID)]
+        assert found[0] == str(3 * wishes.KEPT - 1)
+        assert wishes.KEPT <= len(found) <= 2 * wishes.KEPT
 
     def test_a_job_that_is_quicker_than_who_asked_is_not_undone(self, desk):
-        wish = desk.outcomes.end(UID, "tab", outcomes.Told("made"))
-        desk.outcomes.ask(UID, "tab", "is being made", wish=wish, job=wish)
+        wish = desk.wishes.end(UID, "tab", wishes.Told("made"))
+        desk.wishes.ask(UID, "tab", "is being made", wish=wish, job=wish)
         assert self.last(desk)[1] == "done"
 
 

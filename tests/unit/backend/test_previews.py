@@ -46,6 +46,14 @@ class TestWhatIsShown:
     def test_what_is_no_text_is_shown_as_data(self):
         assert shown({"text": {"deep": ["<b>"]}}) == {"text": ("data", '{"deep": ["<b>"]}')}
 
+    def test_a_nested_field_by_the_path_to_it(self):
+        objects = label_config.parse(CONFIG.replace("$text", "$meta.title")).objects
+        [part] = previews._previews({"meta": {"title": "deep"}}, objects)
+        assert (part.field, part.kind, part.text) == ("meta.title", "text", "deep")
+
+    def test_a_task_without_data_shows_nothing(self):
+        assert shown(None) == {}
+
     def test_long_texts_are_cut(self):
         [(_, text)] = shown({"text": "x" * 100_000}).values()
         assert len(text) == previews.LONGEST
@@ -92,11 +100,12 @@ class TestFiles:
             def __exit__(self, *_):
                 return None
 
+        address = "http://files.example/x"
+        data = {"f": address, "n": 3, "meta": {"sound": address}}
         studio = Client(["x"])
-        studio.fields["label_config"] = CONFIG.replace("$image", "$f").replace("$text", "$n")
-        studio.http.json = lambda *_, **__: {
-            "tasks": [{"id": 1, "data": {"f": "http://files.example/x", "n": 3}}]
-        }
+        config = CONFIG.replace("$image", "$f").replace("$text", "$n")
+        studio.fields["label_config"] = config.replace("$sound", "$meta.sound")
+        studio.http.json = lambda *_, **__: {"tasks": [{"id": 1, "data": data}]}
         monkeypatch.setattr(previews, "connect", lambda *_, **__: studio)
         monkeypatch.setattr(previews, "open_media", lambda *_, **__: FakeMedia())
 
@@ -132,6 +141,9 @@ class TestFiles:
 
     def test_a_sound_is_named_by_its_bytes(self, files):
         assert files(b"RIFF....WAVEfmt ")[1] == "audio/wav"
+
+    def test_a_file_of_a_nested_field(self, files):
+        assert files(b"RIFF....WAVEfmt ", "meta.sound")[1] == "audio/wav"
 
     def test_why_a_file_cannot_be_read_is_said(self, files):
         with pytest.raises(NotFound, match="host is not allowed"):

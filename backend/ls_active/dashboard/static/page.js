@@ -49,19 +49,28 @@ function inUse() {
   return Boolean(active?.closest("main form, main a, main audio, main summary"));
 }
 
+// Whether the notice says that something is asked for which has ended by now.
+function isPast(asked) {
+  const notice = document.querySelector(".notice");
+  if (notice?.dataset.end !== "asked") return false;
+  return asked.some(({ id, end }) => id === notice.dataset.wish && end !== "asked");
+}
+
 async function look() {
   let wait = IDLE;
   try {
-    const work = jobs ? await ask(jobs) : { running: [], past: [] };
+    const work = jobs ? await ask(jobs) : { running: [], asked: [], past: [] };
     show(work.running.filter((job) => job.started_at !== null));
     if (work.running.length) wait = BUSY;
-    const now = JSON.stringify([await ask(state), work.past[0] ?? null]);
+    const ends = work.asked.map(({ id, end }) => [id, end]);
+    const now = JSON.stringify([await ask(state), work.past[0] ?? null, ends]);
+    const stale = seen === null ? isPast(work.asked) : now !== seen;
     // A page that somebody is just using stays under their hands; the next look comes soon.
-    if (seen !== null && now !== seen && inUse()) wait = BUSY;
-    else if (seen !== null && now !== seen) {
-      await renew();
+    if (stale && inUse()) wait = BUSY;
+    else {
+      if (stale) await renew();
       seen = now;
-    } else seen = now;
+    }
   } catch {
     wait = IDLE; // We are restarting, or the network is away: the page stays as it was.
   }

@@ -7,6 +7,7 @@ and neither holds the project.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 from uuid import uuid4
 
+from pydantic import TypeAdapter, ValidationError
 from rq import get_current_job
 
 from ls_active.engine.queue_errors import queue_errors
@@ -29,6 +31,9 @@ from ls_active.errors import (
 
 if TYPE_CHECKING:
     from redis import Redis
+    from rq.job import Job
+
+logger = logging.getLogger(__name__)
 
 KEPT = 50
 
@@ -77,6 +82,9 @@ class Wish:
     job: str = ""
 
 
+_WISH = TypeAdapter(Wish)
+
+
 class Told:
     """What a job says of a wish while it sees to it; `refused` and `failed` end it otherwise."""
 
@@ -84,6 +92,10 @@ class Told:
         self.end: End = "done"
         self.said = said
         self.remedy = ""
+
+    def again(self, why: str) -> None:
+        """Say that it did not work, and is tried again by itself: it stays asked for."""
+        self.end, self.said, self.remedy = "asked", f"{why}; it is tried again", ""
 
     def failed(self, why: str, remedy: str = "press again") -> None:
         """Say that it did not work."""
@@ -94,7 +106,7 @@ class Told:
         self.end, self.said, self.remedy = "refused", why, remedy
 
 
-class Outcomes:
+class Wishes:
     """The wishes of all projects, a hash each.
 
     Parameters
@@ -119,7 +131,9 @@ class Outcomes:
     def end(self, uid: str, action: str, told: Told, *, wish: str = "") -> str:
         """Note what became of something; return its id."""
         wish = wish or uuid4().hex
-        ended = Wish(wish, action, time.time(), told.end, told.said, told.remedy)
+        job = get_current_job()
+        at_work = str(job.id) if job else ""
+        ended = Wish(wish, action, time.time(), told.end, told.said, told.remedy, at_work)
         with queue_errors():
             self._redis.hset(_key(uid), wish, json.dumps(asdict(ended)))
             self._trim(uid)
@@ -132,20 +146,29 @@ class Outcomes:
         try:
             yield told
         except BackendError as error:
-            told.failed(str(error), remedy_of(error))
+            _fail(told, job, str(error), remedy_of(error))
             raise
         except Exception:
-            told.failed("an unexpected error", "the worker's log has it whole")
+            _fail(told, job, "an unexpected error", "the worker's log has it whole")
             raise
         finally:
-            self.end(uid, action, told, wish=str(job.id) if job else "")
+            with only_words(uid):
+                self.end(uid, action, told, wish=str(job.id) if job else "")
 
     def all(self, uid: str) -> list[Wish]:
         """Return the wishes of a project, the last first."""
         with queue_errors():
             found = cast("Mapping[bytes, bytes]", self._redis.hgetall(_key(uid)))
-        wishes = [Wish(**json.loads(text)) for text in found.values()]
-        return sorted(wishes, key=lambda wish: -wish.at)
+        wishes = (_read(uid, text) for text in found.values())
+        return sorted(filter(None, wishes), key=lambda wish: -wish.at)
+
+    def open(self, uid: str, action: str, before: float) -> list[str]:
+        """Return the ids of what was asked for until a moment, and is not ended."""
+        return [
+            wish.id
+            for wish in self.all(uid)
+            if (wish.action, wish.end) == (action, "asked") and wish.at <= before
+        ]
 
     def _trim(self, uid: str) -> None:
         """Forget the oldest, now and then."""
@@ -154,9 +177,35 @@ class Outcomes:
             self._redis.hdel(_key(uid), *(wish.id for wish in self.all(uid)[KEPT:]))
 
 
+@contextmanager
+def only_words(uid: str) -> Iterator[None]:
+    """Log an error: what people read must not undo a job."""
+    try:
+        yield
+    except BackendError as error:
+        logger.warning("project %s: who asked is not told what came of it: %s", uid, error)
+
+
 def remedy_of(error: BackendError) -> str:
     """Return what to do about an error."""
     return next((REMEDIES[kind] for kind in type(error).__mro__ if kind in REMEDIES), "press again")
+
+
+def _fail(told: Told, job: Job | None, why: str, remedy: str) -> None:
+    """Say that a job failed; the queue tries it again a few times."""
+    if job is not None and job.retries_left:
+        told.again(why)
+    else:
+        told.failed(why, remedy)
+
+
+def _read(uid: str, text: bytes) -> Wish | None:
+    """Read a wish; None of one that is damaged."""
+    try:
+        return _WISH.validate_json(text)  # Fields of another release are passed over.
+    except ValidationError as error:
+        logger.warning("project %s: a wish that cannot be read is passed over: %s", uid, error)
+        return None
 
 
 def _key(uid: str) -> str:
