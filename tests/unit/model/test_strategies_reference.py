@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from skactiveml.pool import CoreSet as TheirCoreSet
+from skactiveml.pool import TypiClust as TheirTypiClust
 from skactiveml.pool import batch_bald, uncertainty_scores
 
 from active_learning.registry import strategy_named
@@ -56,3 +57,20 @@ def test_gradient_embeddings():
     order = np.argsort(-strategy_named("badge").score(twice))[:30]
     assert order[0] % 30 == np.linalg.norm(gradients, axis=1).argmax()
     assert len(set(order % 30)) == 30
+
+
+@pytest.mark.parametrize("answered", [(), (0,), (1, 3)])
+def test_themes(answered):
+    """A typical task of each theme without an answer, the largest theme first."""
+    rng = np.random.default_rng(0)
+    theme = np.repeat(np.arange(4), [48, 36, 24, 12])
+    X = np.eye(8)[theme] + rng.normal(scale=0.03, size=(120, 8))
+    X = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    known = np.array([np.flatnonzero(theme == each)[0] for each in answered], dtype=np.int64)
+    asked, y = np.setdiff1d(np.arange(120), known), np.full(120, np.nan)
+    y[known] = 0
+    wanted = 4 - len(answered)
+    theirs = TheirTypiClust(random_state=0).query(X, y, batch_size=wanted)
+    given = candidates(distributions(len(asked), 3), X=X[asked], X_labeled=X[known], wanted=wanted)
+    ours = asked[np.argsort(-strategy_named("typiclust").score(given))[:wanted]]
+    assert theme[ours].tolist() == theme[theirs].tolist() == sorted({0, 1, 2, 3} - set(answered))
