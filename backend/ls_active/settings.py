@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     label_studio_url: str = Field("", description="Where Label Studio answers, as we reach it.")
     label_studio_host: str = Field(
         "",
-        description="Label Studio's own LABEL_STUDIO_HOST, if set: it begins addresses of files.",
+        description="LABEL_STUDIO_HOST of Label Studio, if set: it begins addresses of files and pages.",
     )
     label_studio_api_key: SecretStr = Field(
         SecretStr(""),
@@ -106,6 +106,11 @@ class Settings(BaseSettings):
         if ":" in self.basic_auth_user:
             raise ValueError("BASIC_AUTH_USER must not contain a colon")
         return self
+
+    @property
+    def browser_url(self) -> str:
+        """Where people open Label Studio, without a slash at its end; empty where nobody says."""
+        return (self.label_studio_host or self.label_studio_url).rstrip("/")
 
     @property
     def local_dir(self) -> Path:

@@ -43,7 +43,7 @@ def connect(text: str, title: str, url: str | None, pairs: list[str]) -> None:
         since = time.time()
         _connect(client, settings, project, own_url, title, chosen)
         status = wait_for_queue(desk.store, client, project, since)
-    terminal.say(show.connected(status, settings.label_studio_url, own_url))
+    terminal.say(show.connected(status, settings.browser_url, own_url))
 
 
 def poll(text: str, pairs: list[str]) -> None:
@@ -56,7 +56,7 @@ def poll(text: str, pairs: list[str]) -> None:
         since = time.time()
         desk.poll(project.uid, dict(chosen))
         status = wait_for_queue(desk.store, client, project, since)
-    terminal.say(show.connected(status, settings.label_studio_url, ""))
+    terminal.say(show.connected(status, settings.browser_url, ""))
 
 
 def default_url(settings: Settings) -> str:

@@ -48,7 +48,7 @@ def greeting(settings: Settings) -> str:
     )
 
 
-def connected(status: ProjectStatus, label_studio_url: str, own_url: str) -> str:
+def connected(status: ProjectStatus, browser_url: str, own_url: str) -> str:
     """Say that a project is connected, and what comes next."""
     told = (
         "webhooks tell us of every label"
@@ -62,7 +62,7 @@ def connected(status: ProjectStatus, label_studio_url: str, own_url: str) -> str
     number = status.uid.partition(".")[0]
     return (
         f"{status.title}: {status.publication} is in force, {status.askable:,} tasks wait; {told}. "
-        f"Press Label All Tasks at {label_studio_url}/projects/{number}/data"
+        f"Press Label All Tasks at {browser_url}/projects/{number}/data"
     )
 
 

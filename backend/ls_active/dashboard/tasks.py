@@ -34,8 +34,8 @@ class TaskLists:
 
     def data_manager(self, project_id: int) -> str:
         """Return the address of a project in Label Studio; empty where we do not know it."""
-        base = self._settings.label_studio_host or self._settings.label_studio_url
-        return f"{base.rstrip('/')}/projects/{project_id}/data" if base else ""
+        base = self._settings.browser_url
+        return f"{base}/projects/{project_id}/data" if base else ""
 
     def queue(self, status: ProjectStatus, known: Connection, start: int, show: bool) -> QueueView:
         """Return some tasks of the queue as published; with `show`, what they show."""
