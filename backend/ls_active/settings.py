@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     label_studio_url: str = Field("", description="Where Label Studio answers, as we reach it.")
     label_studio_host: str = Field(
         "",
-        description="Label Studio's own LABEL_STUDIO_HOST, which begins addresses of files and pages.",
+        description="Label Studio's own LABEL_STUDIO_HOST; addresses of files and pages begin so.",
     )
     label_studio_api_key: SecretStr = Field(
         SecretStr(""),
