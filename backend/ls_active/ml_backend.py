@@ -13,6 +13,7 @@ The only file that imports `label_studio_ml`, and Flask with it: our own server 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from collections.abc import Sequence
 from functools import cache
@@ -110,8 +111,8 @@ class ActiveLearningModel(LabelStudioMLBase):  # type: ignore[misc]
             event, data = args[:2]
         if event is None:
             return {}
-        message = schemas.WebhookEvent.model_validate({**(data or {}), "action": event})
-        return react(_desk(), message)
+        body = json.dumps({**(data or {}), "action": event}).encode()
+        return react(_desk(), schemas.parse(schemas.WebhookEvent, body))
 
 
 def mount(app: Flask) -> Flask:

@@ -33,6 +33,7 @@ __all__ = ["ActiveLearningModel"]
 SETUP = {"project": UID, "schema": CONFIG, "hostname": "http://ls", "access_token": "hunter2"}
 TASKS = [{"id": 1, "project": 1, "data": {"text": "a"}}, {"id": 2, "project": 1, "data": None}]
 PREDICT = {"tasks": TASKS, "project": UID, "label_config": CONFIG, "params": {"context": None}}
+STRANGER = {"id": 9, "created_at": "2026-11-01T00:00:00Z"}
 
 
 class Parts:
@@ -116,7 +117,7 @@ def test_mounted_it_hands_on_every_event_and_writes_none_down(
         ("/predict", b'{"tasks": NaN}', 400),
         ("/predict", json.dumps(PREDICT | {"tasks": [{"data": {"text": "boom"}}]}).encode(), 500),
         ("/webhook", b"null", 400),
-        ("/webhook", json.dumps({**EVENT, "project": {"id": 9, "created_at": 1}}).encode(), 404),
+        ("/webhook", json.dumps(EVENT | {"project": STRANGER}).encode(), 404),
         ("/nowhere", b"", 404),
     ],
     ids=range(7),

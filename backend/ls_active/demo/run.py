@@ -22,8 +22,9 @@ from ls_active.demo import data as demo_data
 from ls_active.demo import report as demo_report
 from ls_active.demo.annotator import ScriptedAnnotator, keep_order
 from ls_active.demo.data import Article
+from ls_active.demo.ports import free_port
 from ls_active.demo.score import Retrain, Scoreboard, featurize
-from ls_active.demo.service import DemoService, demo_service, free_port
+from ls_active.demo.service import DemoService, demo_service
 from ls_active.demo.studio import VERSION, Installation, Studio, ensure_label_studio
 from ls_active.label_studio import query
 from ls_active.label_studio.client import LabelStudioClient, Project

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import active_learning
 import ls_active
 from ls_active.console.waiting import NotDone, answers
+from ls_active.demo.ports import free_port
 from ls_active.demo.studio import Studio
 from ls_active.demo.studio_install import tail
 from ls_active.engine import processes
@@ -72,19 +72,6 @@ def demo_service(folder: Path, studio: Studio) -> Iterator[DemoService]:
         yield service
     finally:
         service.stop()
-
-
-def free_port(wish: int = 0) -> int:
-    """Return a port of the loopback address that nobody listens on: the wish, if it is free."""
-    for port in dict.fromkeys((wish, 0)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise NotDone("no port is free on this machine")
 
 
 def _spawn(folder: Path, log: Path, studio: Studio, port: int) -> subprocess.Popen[bytes]:

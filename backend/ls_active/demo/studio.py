@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from ls_active.console.waiting import answers
+from ls_active.demo.ports import try_port
 from ls_active.demo.studio_install import (
     CREDENTIALS,
     VERSION,
@@ -101,7 +101,7 @@ class Studio:
         if not (data_dir / _DATABASE).exists():
             shutil.copytree(installation.template, data_dir, dirs_exist_ok=True)
         for _ in range(1 if port else PORT_TRIES):
-            chosen = _free_port(port)
+            chosen = _port(port)
             studio = cls(data_dir, chosen, _spawn(installation, data_dir, chosen, env or {}))
             try:
                 if studio._came_up():
@@ -193,11 +193,8 @@ def _prefixed(env: Mapping[str, str]) -> dict[str, str]:
     return {f"LABEL_STUDIO_{name.removeprefix('LABEL_STUDIO_')}": env[name] for name in env}
 
 
-def _free_port(port: int) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise LabelStudioUnreachable(f"port {port} cannot be used: {error.strerror}") from error
-        return int(probe.getsockname()[1])
+def _port(port: int) -> int:
+    try:
+        return try_port(port)
+    except OSError as error:
+        raise LabelStudioUnreachable(f"port {port} cannot be used: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from active_learning.types import UNLABELED, Pool, Serving
 from ls_active.console.waiting import NotDone
 from ls_active.demo import data as demo_data
+from ls_active.demo import ports
 from ls_active.demo import report as demo_report
 from ls_active.demo import run as demo
 from ls_active.demo import service as demo_service
@@ -93,6 +95,29 @@ class TestFolder:
             assert (folder / "service").exists()
 
 
+class TestPorts:
+    def test_a_taken_one_is_replaced(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            number = taken.getsockname()[1]
+            assert ports.free_port(number) != number
+        assert ports.free_port(number) == number
+
+    def test_one_whose_connections_go_elsewhere_is_replaced(self, monkeypatch):
+        connect = socket.create_connection
+        with socket.create_server(("127.0.0.1", 0)) as container:
+            wished = ports.free_port()
+
+            def redirected(address, timeout):
+                there = container.getsockname() if address[1] == wished else address
+                return connect(there, timeout)
+
+            monkeypatch.setattr(socket, "create_connection", redirected)
+            monkeypatch.setattr(ports, "_SECONDS", 0.1)
+            assert ports.free_port(wished) != wished
+            with pytest.raises(OSError, match="sent elsewhere"):
+                ports.try_port(wished)
+
+
 class TestService:
     def test_our_environment_does_not_configure_it(self, monkeypatch, tmp_path):
         monkeypatch.setenv("REDIS_URL", "redis://production:6379")
@@ -101,12 +126,6 @@ class TestService:
         assert environment["LABEL_STUDIO_API_KEY"] == "key"
         assert environment["PORT"] == "1234"
         assert not {"REDIS_URL", "BASIC_AUTH_PASS"} & set(environment)
-
-    def test_a_taken_port_is_replaced_by_a_free_one(self):
-        with demo_service.socket.create_server(("127.0.0.1", 0)) as taken:
-            number = taken.getsockname()[1]
-            assert demo_service.free_port(number) != number
-        assert demo_service.free_port(number) == number
 
     def test_a_service_that_ends_shows_the_end_of_its_log(self, tmp_path):
         studio = StudioStandIn("no-address")
