@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 OLDER := 1.22.0
 
 .DEFAULT_GOAL := help
-.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-suspects bench-audit bench-stopping bench-query bench-labels bench-encoders lock audit check
+.PHONY: help install label-studio demo test test-slow test-long test-older test-postgresql soak fuzz test-all lint fmt bench bench-data bench-suspects bench-audit bench-stopping bench-query bench-sampling bench-labels bench-encoders lock audit check
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-stopping: install ## Measure when the advice says enough, and what is had 
 
 bench-query: install ## Measure a query of each strategy among a million tasks, beside scikit-activeml (ten minutes)
 	python -m tests.bench.query --page docs/queries.md
+
+bench-sampling: install ## Measure what is lost where a strategy looks at a part of the pool (an hour)
+	python -m tests.bench.sampling --page docs/sampling.md
 
 bench-labels: install ## Compare ways of asking on real data, ours and other libraries' (45 minutes)
 	python -m tests.bench.labels

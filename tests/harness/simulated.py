@@ -1,7 +1,8 @@
 """Label Studio in memory: the calls that the loop makes, as it really answers them, and its faults.
 
-One project, number 1. A real one serves the end-to-end tests; this one is for what a real one
-cannot be made to do: lose predictions, store them twice, or see us killed between any two writes.
+One project, number 1 unless said otherwise. A real one serves the end-to-end tests; this one is for
+what a real one cannot be made to do: lose predictions, store them twice, or see us killed between
+any two writes.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ class SimulatedLabelStudio(SimulatedProject):
 
     url = "http://studio.example:8080"
 
-    def __init__(self, texts: Iterable[Any] = (), **fields: Any) -> None:
-        super().__init__(texts, **fields)
+    def __init__(self, texts: Iterable[Any] = (), *, number: int = 1, **fields: Any) -> None:
+        super().__init__(texts, number=number, **fields)
         self.effect = Effects()
         self.faults = Faults()
         self.reads: list[tuple[tuple[str, ...], list[int]]] = []
@@ -83,7 +84,7 @@ class SimulatedLabelStudio(SimulatedProject):
         skipped = sum(item["was_cancelled"] for item in annotations)
         known = {**self.fields, "model_version": self.fields["model_version"] or ""}
         return Project(
-            id=1,
+            id=self.number,
             task_number=len(self.rows),
             total_annotations_number=len(annotations) - skipped,
             skipped_annotations_number=skipped,
@@ -214,7 +215,7 @@ class SimulatedLabelStudio(SimulatedProject):
         self.calls[name] += 1
         if self.faults.down is not None:
             raise self.faults.down
-        if project_id != 1 or self.gone:
+        if project_id != self.number or self.gone:
             raise NotFoundInLabelStudio(f"no project {project_id}")
 
     def _matching(self, filters: Sequence[Filter]) -> Iterator[SimulatedTask]:

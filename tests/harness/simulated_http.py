@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ls_active.errors import LabelStudioRejected, LabelStudioUnreachable, NotFoundInLabelStudio
 from tests.harness.simulated import SimulatedLabelStudio
-from tests.harness.simulated_project import CREATED
+from tests.harness.simulated_project import CREATED, IDS
 
 KEY = "a-legacy-token-of-forty-characters-00001"
 
@@ -67,6 +67,8 @@ class Wire:
     Attributes
     ----------
     studio : SimulatedLabelStudio
+    beside : list of SimulatedLabelStudio
+        Further projects, each with a number of its own.
     url : str
     keys : set of str
         The tokens it takes.
@@ -81,6 +83,7 @@ class Wire:
     """
 
     studio: SimulatedLabelStudio
+    beside: list[SimulatedLabelStudio] = field(default_factory=list)
     url: str = ""
     keys: set[str] = field(default_factory=lambda: {KEY})
     troubles: list[Trouble] = field(default_factory=list)
@@ -110,7 +113,9 @@ class Wire:
             if match:
                 numbers = [int(number) for number in match.groups()]
                 said = json.loads(body or b"null")
-                return self._done(partial(call, studio, numbers, query, said))
+                asked = _project_of(parts.path, numbers, query, said)
+                found = next((each for each in self.beside if each.number == asked), studio)
+                return self._done(partial(call, found, numbers, query, said))
         return 404, {"detail": f"no such page: {method} {target}"}
 
     def _done(self, call: Callable[[], Any]) -> tuple[int, Any]:
@@ -123,6 +128,13 @@ class Wire:
                 return 500, {"detail": str(error)}
             except LabelStudioRejected as error:
                 return 400, {"detail": "Validation error", "validation_errors": str(error)}
+
+
+def _project_of(path: str, numbers: list[int], query: dict[str, str], said: Any) -> int:
+    """Return the number of the project that a call is about; 0 for none."""
+    if numbers:
+        return numbers[0] if path.startswith("/api/projects/") else (numbers[0] - 1) // IDS + 1
+    return int(query.get("project") or (said or {}).get("project") or 0)
 
 
 _Call = Callable[[SimulatedLabelStudio, list[int], dict[str, str], Any], Any]

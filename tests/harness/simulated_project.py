@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 UID = f"1.{int(CREATED.timestamp())}"
+IDS = 1_000_000
+"""Ids of a project's own: whose a webhook is, its number tells."""
+
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="topic" toName="text">'
     '<Choice value="cat"/><Choice value="dog"/></Choices></View>'
@@ -41,22 +44,27 @@ class SimulatedTask:
 class SimulatedProject:
     """Tasks, annotations, predictions and connections; its clock moves with every change."""
 
-    def __init__(self, texts: Iterable[Any] = (), **fields: Any) -> None:
+    def __init__(self, texts: Iterable[Any] = (), *, number: int = 1, **fields: Any) -> None:
+        self.number = number
         self.now = CREATED
         self.rows: dict[int, SimulatedTask] = {}
         self.predictions: list[dict[str, Any]] = []
         self.backends: list[dict[str, Any]] = []
         self.hooks: list[dict[str, Any]] = []
         self.locks: dict[int, int] = {}
-        self._ids = count(1)
+        self._ids = count((number - 1) * IDS + 1)
         self._random = random.Random(0)
         self.fields: dict[str, Any] = {
             "title": "Pets", "label_config": CONFIG, "model_version": "",
             "sampling": "Sequential sampling", "skip_queue": "REQUEUE_FOR_OTHERS",
             "maximum_annotations": 1, "overlap_cohort_percentage": 100, "show_overlap_first": False,
-            "show_ground_truth_first": False, "show_collab_predictions": True, "uid": UID,
+            "show_ground_truth_first": False, "show_collab_predictions": True, "uid": self.uid,
         } | fields  # fmt: skip
         self.add_tasks(texts)
+
+    @property
+    def uid(self) -> str:
+        return f"{self.number}.{int(CREATED.timestamp())}"
 
     def connect(self, url: str, title: str = "our model", extra_params: Any = None) -> None:
         """Press "Connect Model": the title goes into an empty model version, a webhook is made."""
