@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 import redis
 from hypothesis import HealthCheck, settings
@@ -20,10 +19,6 @@ from tests.harness.data import Labelled, short_texts
 from tests.harness.label_studio import add_user, label_studio
 from tests.harness.stack import Stack, serve
 from tests.redis_fixture import fresh_valkey
-
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 E2E = Path(__file__).parent / "e2e"
 

@@ -349,7 +349,7 @@ FIELDS = (
     st.sampled_from(ROUTES),
     st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_json_is_answered_and_never_by_a_500(
     client: httpx.Client, route: str, fields: dict[str, Any]
 ) -> None:

@@ -99,7 +99,7 @@ words = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_siz
         },
     )
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_child_process_sees_the_very_same(values: dict[str, object]) -> None:
     mine = Settings(**values)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:
