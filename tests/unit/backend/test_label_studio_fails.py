@@ -165,6 +165,19 @@ def test_slow_and_in_time_is_no_trouble(rig, wire, monkeypatch):
     assert_healed(rig)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(("seconds", "state"), [(25, State.READY), (35, State.FAILING)])
+def test_half_a_minute_for_an_answer(rig, wire, monkeypatch, seconds: int, state: State) -> None:
+    """Not scaled down: with the patience of every day, which is 30 s, three times."""
+    monkeypatch.setattr(jobs, "connect", connect)
+    monkeypatch.setattr(label_studio_client, "BULK_TIMEOUT", 300.0)
+    wire.troubles = [Trouble("GET /api/tasks$", delay=seconds, times=3)]
+    run_once(rig)
+    assert rig.status.state == state, rig.status
+    wait_until(lambda: not wire.busy, 60)
+    assert_healed(rig)
+
+
 def test_an_import_that_lands_when_nobody_waits_for_it_goes_with_the_next_queue(rig, wire):
     now = threading.Event()
     wire.troubles = [Trouble("POST .*/import/predictions$", until=now, times=1)]
