@@ -28,6 +28,7 @@ from ls_active.errors import (
     LabelStudioUnauthorized,
     NotConfigured,
     NoWorkingKey,
+    StoreError,
 )
 from ls_active.labeling import label_config
 from ls_active.labeling.plan import make_plan
@@ -45,6 +46,9 @@ logger = logging.getLogger(__name__)
 ADOPT_AFTER = 1.0
 """Seconds from /setup to adopting: Label Studio writes the backend's row only after it."""
 
+NOTED_SECONDS = 86_400
+"""How long a /setup counts as noted: names that nobody connects are forgotten."""
+
 STAGE = "stage"
 """Of a project's key: what its job does just now, as JSON."""
 
@@ -53,7 +57,7 @@ PROBE_AFTER = 5.0
 
 
 class JobDesk:
-    """Everything that leads to a job. Knows Redis and the store, never Label Studio.
+    """Everything that leads to a job. Knows Redis and the store; only `probe` asks Label Studio.
 
     Parameters
     ----------
@@ -63,20 +67,24 @@ class JobDesk:
 
     Notes
     -----
-    Methods raise QueueDown where Redis does not answer.
+    Methods raise QueueDown where Redis does not answer, but `get` and `probe`: RedisError.
     """
 
     def __init__(self, settings: Settings, *, patient: bool = False) -> None:
         self.settings = settings
         self.store = Store(settings.data_dir)
         self._service = Service(settings)
-        if not settings.redis_url.get_secret_value():
+        url = settings.redis_url.get_secret_value()
+        if not url:
             raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
         seconds = 5.0 if patient else 0.3
+        # A machine that vanished says nothing, and a job would wait for it for ever.
+        lively = {} if url.startswith("unix:") else {"socket_keepalive": True}
         self.redis = redis.Redis.from_url(
-            settings.redis_url.get_secret_value(),
+            url,
             socket_connect_timeout=seconds,
             socket_timeout=None if patient else seconds,
+            **lively,
         )
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
@@ -98,7 +106,8 @@ class JobDesk:
         parts = (request.label_config, request.extra_params, request.hostname, own_url)
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
         try:
-            if self.get(f"al:{uid}:setup") != digest or self._is_lost(uid):
+            # Unknown still: a first look that was noted may have been lost on its way.
+            if self.get(f"al:{uid}:setup") != digest or not self.knows(uid):
                 self._admit(request)
                 self._note_setup(uid, digest, own_url)
         except RedisError as error:
@@ -167,11 +176,15 @@ class JobDesk:
             return worker.enqueue(self.queue, function, *arguments)
 
     def is_done(self, job_id: str) -> bool:
-        """Return whether a job came to a good end."""
+        """Return whether a job came to a good end, as far as is known: for a minute."""
         with queue_errors():
             job = self.queue.fetch_job(job_id)
-            # The record of such a job is dropped after a minute.
-            return job is None or job.get_status() == JobStatus.FINISHED
+            return job is not None and job.get_status() == JobStatus.FINISHED
+
+    def is_forgotten(self, job_id: str) -> bool:
+        """Return whether nothing is known of a job: it ended well a while ago, or was lost."""
+        with queue_errors():
+            return self.queue.fetch_job(job_id) is None
 
     def failure(self, job_id: str) -> str:
         """Return the last words of a job that failed for good; empty of any other."""
@@ -229,7 +242,15 @@ class JobDesk:
 
     def active_projects(self) -> list[str]:
         """Return the projects to look after."""
-        return [uid for uid in self.store.projects() if self.is_active(uid)]
+        return [uid for uid in self.store.projects() if self._is_in_care(uid)]
+
+    def _is_in_care(self, uid: str) -> bool:
+        """Return whether a project is connected; a damaged document costs only its own."""
+        try:
+            return self.is_active(uid)
+        except StoreError as error:
+            logger.error("%s", error)  # noqa: TRY400 - its text is all there is to say
+            return False
 
     def _knows_config(self, event: WebhookEvent) -> bool:
         """Return whether an update is no news: mostly, it is our own that comes back."""
@@ -264,16 +285,11 @@ class JobDesk:
             return "LABEL_STUDIO_API_KEY is not set where this backend runs"
         return self.get("al:probe") or ""
 
-    def _is_lost(self, uid: str) -> bool:
-        """Whether a connection that was noted is neither kept nor about to be: its file is gone."""
-        return not self.get(f"al:{uid}:look") and not self.knows(uid)
-
     def _note_setup(self, uid: str, digest: str, own_url: str) -> None:
-        pipe = self.redis.pipeline()
-        pipe.set(f"al:{uid}:look", f"{digest} {own_url}")
-        pipe.set(f"al:{uid}:setup", digest)
-        pipe.execute()
+        # The digest last: where it stands, the look is due.
+        self.redis.set(f"al:{uid}:look", f"{digest} {own_url}", ex=NOTED_SECONDS)
         self.coalescer.hint_later(uid, ADOPT_AFTER)
+        self.redis.set(f"al:{uid}:setup", digest, ex=NOTED_SECONDS)
 
     def is_active(self, uid: str) -> bool:
         """Return whether a project is connected now."""

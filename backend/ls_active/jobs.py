@@ -26,6 +26,7 @@ from ls_active.loop.converge import Result, converge
 from ls_active.loop.workshop import Stopwatch, Workshop, connect, find_project
 from ls_active.records.ledger import note_job
 from ls_active.records.project import Connection, ProjectStatus, State
+from ls_active.records.store import check_uid
 from ls_active.settings import get_settings
 
 logger = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ class _Run:
     def __init__(self, desk: JobDesk, uid: str) -> None:
         self._desk = desk
         self._redis = desk.redis
-        self._uid = uid
+        # Before anything: whoever plants a job names what they like, and it becomes a path.
+        self._uid = check_uid(uid)
         self.trouble = ""
         self.read = False
 

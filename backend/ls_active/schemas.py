@@ -85,7 +85,8 @@ class PredictRequest(Wire):
     tasks: list[Task]
     project: Uid | None = None
     label_config: str | None = None
-    params: dict[str, Any] | None = None
+    # Label Studio puts what a person may have typed into it.
+    params: dict[str, Any] | None = Field(None, repr=False)
 
 
 class Prediction(Wire):

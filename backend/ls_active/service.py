@@ -32,6 +32,7 @@ from ls_active.settings import Settings
 logger = logging.getLogger(__name__)
 
 CACHED_MODELS = 8
+KNOWN_NUMBERS = 1_000
 """Model versions kept in memory by a process, a few MB each."""
 
 FILE_SECONDS = 4.0
@@ -131,6 +132,9 @@ class Service:
         read_at, number = self._numbers.get(uid, (0.0, 0))
         if time.monotonic() - read_at > VERSION_SECONDS:
             number = ModelShelf(self._store, uid).current_number()
+            if len(self._numbers) >= KNOWN_NUMBERS:
+                # A sender can make up any number of names.
+                self._numbers.clear()
             self._numbers[uid] = (time.monotonic(), number)
         return number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from active_learning.features import blocks, similarity
+from active_learning.features import blocks, similarity, stored_values
 from active_learning.types import Candidates, Features, Floats, Ints
 
 SAMPLE = 20_000
@@ -17,11 +17,11 @@ STEPS = 512
 
 
 def sampled(candidates: Candidates) -> Ints:
-    """Return the places of at most `SAMPLE` tasks, ascending."""
-    if candidates.tasks <= SAMPLE:
-        return np.arange(candidates.tasks)
-    drawn = candidates.rng.choice(candidates.tasks, SAMPLE, replace=False, shuffle=False)
-    return np.sort(drawn).astype(np.int64)
+    """Return the places of at most `SAMPLE` tasks, ascending; none of them without features."""
+    rows = np.arange(candidates.tasks)
+    if len(rows) > SAMPLE:
+        rows = np.sort(candidates.rng.choice(rows, SAMPLE, replace=False, shuffle=False))
+    return rows[stored_values(candidates.X[rows]) > 0]
 
 
 def questions_of(starts: Ints, tasks: Ints) -> Ints:

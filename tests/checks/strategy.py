@@ -98,6 +98,9 @@ def yield_checks(strategy: QueryStrategy) -> Iterator[Check]:
     yield check_all_tasks_alike
     yield check_refuses_bad_probabilities
     yield check_cites_a_paper
+    yield check_tasks_without_features_take_no_place
+    if strategy.name == "random":
+        yield check_long_tasks_are_not_preferred
     if strategy.name not in DRAWN:
         yield check_order_of_rows_does_not_matter
     if strategy.name in ORDERED:
@@ -128,6 +131,31 @@ def check_every_kind_of_answer(strategy: QueryStrategy) -> None:
         best = given.best(scores)
         assert best.shape == (given.tasks,)
         assert len(np.unique(best)) > given.tasks / 2, given.kind
+
+
+def check_tasks_without_features_take_no_place(strategy: QueryStrategy) -> None:
+    """What cannot be read is asked last: places in an order must not be spent on it."""
+    given = candidates(distributions(40, 3), y=np.array([0, 1, 1, 2, 2]))
+    given = candidates(
+        np.vstack([given.proba, np.full((60, 3), 1 / 3)]),
+        X=np.vstack([np.abs(given.X), np.zeros((60, WIDTH), np.float32)]),
+        X_labeled=np.abs(given.X_labeled),
+        y=given.y,
+    )
+    scores = check_scores(strategy, given)[:40]
+    if strategy.name in ORDERED:
+        assert np.sum(scores > 0.5) == given.wanted
+
+
+def check_long_tasks_are_not_preferred(strategy: QueryStrategy) -> None:
+    """Of one long task among many short ones, which all have the same chance to be first."""
+    starts = np.concatenate([[0], 200 + np.arange(20)])
+    proba = distributions(int(starts[-1]), 2)
+    firsts = []
+    for seed in range(200):
+        given = candidates(proba, seed, tasks=20, kind=Kind.SEQUENCE, starts=starts)
+        firsts.append(int(given.best(strategy.score(given)).argmax()))
+    assert firsts.count(0) < 30
 
 
 def check_same_seed_same_scores(strategy: QueryStrategy) -> None:

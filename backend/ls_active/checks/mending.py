@@ -6,6 +6,7 @@ import time
 
 from ls_active.checks import Tools
 from ls_active.console.waiting import wait_for
+from ls_active.job_desk import JobDesk
 from ls_active.records.project import ProjectStatus
 
 
@@ -19,7 +20,11 @@ def mend(tools: Tools) -> str:
         lambda _: desk.is_done(job),
         what="Mending",
         since=since,
-        failure=lambda: desk.failure(job),
+        failure=lambda: desk.failure(job) or _loss(desk, job),
     )
     status = ProjectStatus.load(desk.store, tools.uid)
     return f"had webhook, sampling and queue put right; in force: {status.publication or 'none'}"
+
+
+def _loss(desk: JobDesk, job: str) -> str:
+    return "Redis knows the job no more; try again" if desk.is_forgotten(job) else ""

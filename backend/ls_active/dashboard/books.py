@@ -214,9 +214,12 @@ class Books:
         if wish.action == "retrain" and forced:
             return wish  # Whatever became of its job: the next one makes the version.
         why = self.desk.failure(wish.job)
-        if not why and wish.at < time.time() - LOST_AFTER and self.desk.is_done(wish.job):
+        if not why and wish.at < time.time() - LOST_AFTER and self._is_over(wish.job):
             why = "nobody knows what became of it"
         return replace(wish, end="failed", said=why, remedy="press again") if why else wish
+
+    def _is_over(self, job: str) -> bool:
+        return self.desk.is_done(job) or self.desk.is_forgotten(job)
 
     # Below all of them
 

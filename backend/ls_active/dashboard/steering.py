@@ -26,7 +26,11 @@ class Steering(Protocol):
         ...
 
     def is_done(self, job_id: str) -> bool:
-        """Return whether a job came to a good end, or is known no more."""
+        """Return whether a job came to a good end, as far as is known: for a minute."""
+        ...
+
+    def is_forgotten(self, job_id: str) -> bool:
+        """Return whether nothing is known of a job: it ended well a while ago, or was lost."""
         ...
 
     def ask(self, function: str, *arguments: str | int | None) -> str:

@@ -78,7 +78,8 @@ def converge(shop: Workshop, *, force: bool = False, look: bool = False) -> Resu
         return Result()
     project = _find(shop, connection)
     if project is None:
-        return Result()
+        # Given up: the same /setup, once the reason is gone, is news.
+        return Result(left=not connection.adopted)
     adoption = Adoption(shop, connection)
     if not adoption.look_at_backends(at_once=look or connection.backend is None):
         return _without_backend(shop, adoption)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,7 +169,9 @@ class Publisher:
         """
         scores = deal(np.array([item.confidence for item in content]))
         with self._stage("import"):
-            number = self._claim(self._client.prediction_counts(self._project_id))
+            present = self._client.prediction_counts(self._project_id)
+            self._clear(present)
+            number = self._claim(present)
             name = publication_name(version, number)
             self._import(name, _predictions(content, scores, name, config))
         with self._stage("patch"):
@@ -196,14 +198,9 @@ class Publisher:
         return match is not None and int(match[2]) in self._store.claimed_publications(self._uid)
 
     def stale(self, below: int) -> list[str]:
-        """Return the publications numbered below `below` that Label Studio still holds.
-
-        Only numbers that our store claimed: what somebody retrieved by hand is not ours.
-        """
-        ours = set(self._store.claimed_publications(self._uid))
-        found = map(_NAME.fullmatch, self._client.prediction_counts(self._project_id))
-        numbers = {int(match[2]): match[0] for match in found if match is not None}
-        return [numbers[n] for n in sorted(numbers) if n < below and n in ours]
+        """Return the publications numbered below `below` that Label Studio still holds."""
+        ours = self._ours(self._client.prediction_counts(self._project_id))
+        return [name for number, name in ours if number < below]
 
     def prune(self, current: str, names: Sequence[str], titles: Sequence[str]) -> bool:
         """Delete publications, only while the project names `current`; return whether all are gone.
@@ -217,6 +214,27 @@ class Publisher:
                 return False
             self._client.delete_model_version(self._project_id, name)
         return True
+
+    def _clear(self, present: Mapping[str, int]) -> None:
+        """Delete what never came into force: an import that failed may have been done all the same.
+
+        Only where a queue of ours is in force: a backend's title is none, see `prune`.
+        """
+        last = max(self._store.publications(self._uid), default=0)
+        left = [name for number, name in self._ours(present) if number > last]
+        if left:
+            current = self._client.project(self._project_id).model_version
+            if self.claimed(current):
+                self.prune(current, [name for name in left if name != current], ())
+
+    def _ours(self, present: Iterable[str]) -> list[tuple[int, str]]:
+        """Return number and name of our publications, ascending.
+
+        Only numbers that our store claimed: what somebody retrieved by hand is not ours.
+        """
+        claimed = set(self._store.claimed_publications(self._uid))
+        found = filter(None, map(_NAME.fullmatch, present))
+        return sorted((int(each[2]), each[0]) for each in found if int(each[2]) in claimed)
 
     def _claim(self, present: Mapping[str, int]) -> int:
         # A data folder that was deleted would count from one again: never below what is there.

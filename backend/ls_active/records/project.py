@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from ls_active import options as option_files
-from ls_active.errors import BadOptions
+from ls_active.errors import BadOptions, StoreError
 from ls_active.options import Options, RawOptions
 from ls_active.records.store import Store
 
@@ -94,12 +94,24 @@ class Connection:
 
     @classmethod
     def load(cls, store: Store, uid: str) -> Self | None:
-        """Return the connection of a project, None if it never had one."""
+        """Return the connection of a project, None if it never had one.
+
+        Raises
+        ------
+        StoreError
+            Somebody changed the document into something else.
+        """
         document = store.read(uid, "connection")
         if document is None:
             return None
         known = {name: document[name] for name in _names(cls) if name in document}
-        return cls(**{**known, "titles": tuple(document.get("titles", ()))})
+        try:
+            return cls(**{**known, "uid": uid, "titles": tuple(document.get("titles", ()))})
+        except TypeError as error:
+            raise StoreError(
+                f"project {uid}: connection.json is damaged ({error}); "
+                "delete that file, and connect the project again"
+            ) from None
 
     def save(self, store: Store) -> None:
         """Write the connection down."""

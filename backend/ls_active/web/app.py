@@ -20,6 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, RedirectResponse
 
 from ls_active import __version__, schemas
+from ls_active.dashboard.door import Door
 from ls_active.dashboard.routes import dashboard_routes
 from ls_active.errors import Busy, NotFound, QueueDown
 from ls_active.job_desk import JobDesk
@@ -48,6 +49,10 @@ HINT_SECONDS = 0.9
 SETUP_SECONDS = 2.5
 """It gives /setup three."""
 
+WEBHOOK_MB = 16
+"""Of a longer one the hint is lost, and the timer sees the change: anybody may send one, and its
+secret can only be compared when all of it was read."""
+
 _DESK_THREADS = 8
 """Threads that talk to Redis; each call takes a millisecond, or half a second when it is down."""
 
@@ -67,6 +72,7 @@ class Api:
         self._limiter = anyio.CapacityLimiter(_DESK_THREADS)
         self._redis = "unknown"
         self.guard = Guard(settings)
+        self._door = Door(settings)
         self.metrics = Metrics(jobs.figures, self._statuses)
 
     async def alive(self, request: Request) -> Response:
@@ -101,7 +107,7 @@ class Api:
     async def webhook(self, request: Request) -> dict[str, str]:
         """Note that something changed."""
         self.guard.may_be_webhook(request.headers)
-        event = schemas.parse(schemas.WebhookEvent, await self._body(request))
+        event = schemas.parse(schemas.WebhookEvent, await self._body(request, WEBHOOK_MB))
         secret = self._jobs.webhook_secret(event.uid) if event.uid else None
         self.guard.check_webhook(request.headers, secret)
         if event.known and event.uid:
@@ -129,8 +135,10 @@ class Api:
         text = await anyio.to_thread.run_sync(self.metrics.render, limiter=self._limiter)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
 
-    async def _body(self, request: Request) -> bytes:
-        return await read_body(request, self._settings.max_body_mb * 2**20)
+    async def _body(self, request: Request, most_mb: int | None = None) -> bytes:
+        self._door.check_origin(request.headers)
+        own = self._settings.max_body_mb
+        return await read_body(request, min(own, most_mb or own) * 2**20)
 
     async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
         """Ask what needs Redis, and remember whether it answered."""

@@ -33,7 +33,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     PayloadTooLarge
         By what the header says, or by what arrives.
     """
-    too_large = PayloadTooLarge(f"the body is longer than {limit} bytes; raise MAX_BODY_MB")
+    too_large = PayloadTooLarge(f"the body is longer than {limit} bytes (see MAX_BODY_MB)")
     told = request.headers.get("content-length", "")
     if told.isdecimal() and (len(told) > 18 or int(told) > limit):
         raise too_large
@@ -81,8 +81,11 @@ class BasePath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request through."""
-        if self._prefix and scope.get("path", "").startswith(f"{self._prefix}/"):
-            scope["root_path"] = self._prefix
+        path = scope.get("path", "")
+        if self._prefix and f"{path}/".startswith(f"{self._prefix}/"):
+            # What people are told to open has no slash at its end.
+            whole = f"{path}/" if path == self._prefix else path
+            scope = {**scope, "path": whole, "root_path": self._prefix}
         await self._app(scope, receive, send)
 
 

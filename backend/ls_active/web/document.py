@@ -32,7 +32,13 @@ def _reads(message: type[BaseModel]) -> dict[str, Any]:
 
 NO_PASSWORD = refusals({401: "Basic auth is asked for, and this is not it."})
 
-_BODY = refusals({400: "The body cannot be read.", 413: "The body is longer than MAX_BODY_MB."})
+_BODY = refusals(
+    {
+        400: "The body cannot be read.",
+        403: "A page of another site sent it.",
+        413: "The body is longer than MAX_BODY_MB, or a webhook longer than 16 MiB.",
+    }
+)
 _CONFIG = refusals({422: "The label config, the options or our key cannot be used."})
 _PROJECT = refusals({404: "The project is not connected here, or not the only one."})
 _AGAIN = refusals({503: "Redis, the store or a free process is missing: ask again."})

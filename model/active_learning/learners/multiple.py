@@ -146,12 +146,15 @@ class MultipleLearner:
 
     def committee(self, pool: Pool, *, model: Model, seed: int) -> tuple[Model, ...]:
         """Return heads that each see labels drawn with replacement."""
-        data, c = Labeled.of(pool), model.c if isinstance(model, MultipleModel) else C
+        data, temperature, c = Labeled.of(pool), 1.0, C
+        if isinstance(model, MultipleModel):
+            temperature, c = model.temperature, model.c
 
         def member(drawn: Ints) -> MultipleModel:
             coef, intercepts = fit_heads(data.basis.rows[drawn], data.y[drawn], c)
             linear = Linear(data.scaling, data.basis.columns, data.basis.lift(coef))
-            return MultipleModel(pool.classes, linear, intercepts.astype(np.float32), 1.0, c)
+            intercepts = intercepts.astype(np.float32)
+            return MultipleModel(pool.classes, linear, intercepts, temperature, c)
 
         return tuple(member(drawn) for drawn in bootstraps(np.zeros(len(data.y)), seed))
 

@@ -19,5 +19,6 @@ class Random:
     name: ClassVar[str] = "random"
 
     def score(self, candidates: Candidates) -> Floats:
-        """Return uniform numbers in [0, 1)."""
-        return candidates.rng.random(len(check_proba(candidates.proba)))
+        """Return a uniform number in [0, 1) a task, however many questions it asks."""
+        check_proba(candidates.proba)
+        return candidates.rng.random(candidates.tasks)[candidates.task_of]

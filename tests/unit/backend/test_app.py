@@ -122,11 +122,32 @@ def test_a_public_url_wins_and_its_path_is_served_with_and_without(
     tmp_path: Path, desk: FakeDesk
 ) -> None:
     with serve(make_app(tmp_path, desk, public_url="https://al.example/base/")) as client:
-        for path in ("/health", "/base/health", "/base/"):
+        for path in ("/health", "/base/health", "/base/", "/base"):
             assert client.get(path).json()["status"] == "UP"
         assert_problem(client.get("/basement/health"), 404, "not_found")
         client.post("/base/setup", json={"project": UID, "schema": CONFIG})
     assert desk.setups[0][1] == "https://al.example/base"
+
+
+@pytest.mark.parametrize("route", ["/setup", "/predict", "/webhook"])
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_a_page_of_another_site_may_send_nothing(
+    client: httpx.Client, desk: FakeDesk, route: str, headers: dict[str, str]
+) -> None:
+    response = client.post(route, json=GOOD[route], headers=headers)
+    assert_problem(response, 403, "forbidden")
+    assert (desk.setups, desk.hints) == ([], [])
+
+
+def test_a_webhook_is_not_read_without_end(tmp_path: Path, desk: FakeDesk) -> None:
+    with serve(make_app(tmp_path, desk, max_body_mb=64)) as client:
+        whole = {**EVENT, "tasks": "x" * (17 * 2**20)}
+        assert_problem(client.post("/webhook", json=whole), 413, "payload_too_large")
+        predict = {**predict_body("a"), "more": "x" * (17 * 2**20)}
+        assert client.post("/predict", json=predict).status_code == 200
+    assert desk.hints == []
 
 
 def test_a_host_that_is_none_is_refused(client: httpx.Client) -> None:
@@ -249,6 +270,9 @@ def test_a_webhook_comes_by_password_or_secret(
 ) -> None:
     assert guarded.post("/webhook", json=EVENT, headers=headers).status_code == status
     assert len(desk.hints) == (status == 200)
+    training = EVENT | {"action": "START_TRAINING"}
+    assert guarded.post("/webhook", json=training, headers=headers).status_code == status
+    assert len(desk.trainings) == (status == 200)
 
 
 def test_a_wrong_secret_stays_out_of_an_open_house(client: httpx.Client) -> None:

@@ -214,7 +214,8 @@ class TestDesk:
             _work_off(desk)
             assert desk.failure(job) == "version 3 cannot be served; these can: []"
             assert not desk.is_done(job)
-            assert desk.is_done("forgotten")
+            assert not desk.is_done("forgotten")
+            assert [desk.is_forgotten(each) for each in (job, "forgotten")] == [False, True]
         get_settings.cache_clear()
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from pydantic import SecretStr
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from ls_active import job_desk
 from ls_active.digests import digest_of
@@ -67,6 +68,13 @@ def due_in(desk: JobDesk) -> float | None:
     return None if moment is None else moment - time.time()
 
 
+def test_a_damaged_document_costs_its_project_alone(desk, caplog):
+    Connection(UID).save(desk.store)
+    desk.store.write("2.5", "connection", {"titles": 5})
+    assert desk.active_projects() == [UID]
+    assert "2.5: connection.json is damaged" in caplog.text
+
+
 class TestSetup:
     def test_of_a_new_connection_is_looked_at_a_moment_later(self, desk):
         assert desk.setup(setup(), OWN_URL) == "al-0"
@@ -84,6 +92,28 @@ class TestSetup:
     def test_that_says_nothing_new_is_looked_at_where_the_data_folder_was_deleted(self, desk):
         desk.setup(setup(), OWN_URL)
         desk.redis.delete("al:due", f"al:{UID}:look")
+        desk.setup(setup(), OWN_URL)
+        assert due_in(desk) is not None
+
+    @pytest.mark.parametrize("lost", ["hint_later", "redis.set"])
+    def test_that_was_half_noted_is_noted_again(self, desk, monkeypatch, lost):
+        """Killed, or without an answer of Redis, at any step: the same /setup comes again."""
+
+        def silent(*_, **__):
+            raise RedisConnectionError("no answer")
+
+        owner, name = (desk.redis, "set") if lost == "redis.set" else (desk.coalescer, lost)
+        with monkeypatch.context() as broken:
+            broken.setattr(owner, name, silent)
+            desk.setup(setup(), OWN_URL)
+        desk.setup(setup(), OWN_URL)
+        assert due_in(desk) is not None
+        assert desk.get(f"al:{UID}:look")
+
+    def test_whose_moment_was_lost_is_noted_again(self, desk):
+        """The timer took it out, and was killed."""
+        desk.setup(setup(), OWN_URL)
+        desk.redis.delete("al:due")
         desk.setup(setup(), OWN_URL)
         assert due_in(desk) is not None
 

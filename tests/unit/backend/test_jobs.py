@@ -9,10 +9,11 @@ import pytest
 
 from ls_active import jobs
 from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
-from ls_active.job_desk import JobDesk
+from ls_active.job_desk import ADOPT_AFTER, JobDesk
 from ls_active.jobs import DEAF_AFTER, LOOK_EVERY, POLL_EVERY, RECONCILE_EVERY, RETRY_FIRST
 from ls_active.loop.converge import Result
 from ls_active.records.project import Connection
+from ls_active.schemas import SetupRequest
 from tests.harness.desk import desk_of_jobs
 from tests.harness.rig import OWN_URL
 from tests.harness.simulated_project import CONFIG, UID
@@ -80,6 +81,22 @@ class TestConnecting:
         assert connected.connection.original == original
         jobs.disconnect(UID)
         assert studio.fields["sampling"] == "Sequential sampling"
+
+    @pytest.mark.parametrize("gone", [True, False])
+    def test_that_was_given_up_begins_with_the_same_setup(self, desk, rig, studio, gone):
+        """A key without access, or the address of another Label Studio: mended, and sent again."""
+        studio.connect(OWN_URL, "our model", rig.options)
+        studio.gone, uid = gone, studio.fields["uid"]
+        studio.fields["uid"] = uid if gone else "1.999"
+        request = SetupRequest(project=UID, label_config=CONFIG, hostname="http://ls")
+        desk.setup(request, OWN_URL)
+        jobs.refit(UID)
+        assert rig.status.state == ("gone" if gone else "refused")
+        studio.gone, studio.fields["uid"] = False, uid
+        desk.setup(request, OWN_URL)
+        assert due_in(desk) <= ADOPT_AFTER
+        jobs.refit(UID)
+        assert studio.serves_whole()
 
     def test_looks_only_now_and_then(self, connected, desk, studio):
         """A look makes Label Studio call /setup, and that asks for another."""

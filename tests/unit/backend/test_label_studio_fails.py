@@ -230,13 +230,24 @@ class TestStoredWrongly:
         assert_healed(rig)
 
     def test_fewer_than_were_sent_for_a_long_time(self, rig):
-        rig.studio.faults.drop = [1] * 6
+        rig.studio.faults.drop = [1] * 12
         before = rig.studio.fields["model_version"]
-        for _ in range(2):
+        for _ in range(4):
             run_once(rig)
             assert rig.status.state == State.FAILING
             assert "sent 10 predictions, Label Studio holds 9" in rig.status.detail
             assert rig.studio.fields["model_version"] == before
+            assert len(rig.studio.version_counts()) <= 2
+        assert_healed(rig)
+
+    def test_what_nobody_waited_for_does_not_pile_up(self, rig, wire):
+        """Label Studio does what it is asked, and never says so."""
+        wire.troubles = [Trouble("POST .*/import/predictions$", lost=True)]
+        for _ in range(4):
+            run_once(rig)
+            assert rig.status.state == State.FAILING
+            assert len(rig.studio.version_counts()) <= 2
+        wire.troubles = []
         assert_healed(rig)
 
     @pytest.mark.parametrize("times", [1, 2, 5])

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from ls_active.errors import StoreError
 from ls_active.options import Options
 from ls_active.records.project import Connection, ProjectStatus, State
 from tests.harness.simulated_project import UID
@@ -29,6 +30,16 @@ class TestConnection:
 
     def test_of_another_release_is_read_as_far_as_it_goes(self, store):
         store.write(UID, "connection", {"uid": UID, "adopted": True, "from_the_future": 1})
+        assert Connection.load(store, UID) == Connection(UID, adopted=True)
+
+    @pytest.mark.parametrize("damage", [{"titles": 5}, {"titles": None}])
+    def test_that_somebody_damaged_says_so(self, store, damage):
+        store.write(UID, "connection", damage)
+        with pytest.raises(StoreError, match=r"connection\.json is damaged"):
+            Connection.load(store, UID)
+
+    def test_that_lost_its_uid_is_read(self, store):
+        store.write(UID, "connection", {"adopted": True})
         assert Connection.load(store, UID) == Connection(UID, adopted=True)
 
     def test_names_the_project_and_how_news_comes(self):

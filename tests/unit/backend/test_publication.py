@@ -250,6 +250,8 @@ class TestPruning:
     def test_takes_what_a_killed_import_left(self, published, studio, rig):
         number = rig.store.claim_publication(UID)
         half = {"task": 1, "model_version": f"al-1.{number}", "score": 0.1, "result": []}
-        studio.predictions.append(half)
-        last = publish(published, 4)
-        assert f"al-1.{number}" in published.stale(last["publication"])
+        foreign = half | {"model_version": "al-1.99"}
+        studio.predictions += [half, foreign]
+        publish(published, 4)
+        assert f"al-1.{number}" not in studio.version_counts()
+        assert {"al-1.3", "al-1.99"} <= studio.version_counts().keys()
