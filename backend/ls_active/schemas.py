@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,6 +27,8 @@ Uid: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,17}\.[
 """``"<project id>.<created_at epoch>"``. It becomes a folder name: nothing but digits and a dot."""
 
 Message = TypeVar("Message", bound="Wire")
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Action(StrEnum):
@@ -104,11 +107,22 @@ class PredictReply(Wire):
     model_version: str = Field(min_length=1)
 
 
+def _as_moment(value: object) -> object:
+    """Refuse numbers, in quotes or not, which Pydantic takes for seconds since 1970."""
+    if not (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        raise ValueError("a moment is written as 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_as_moment)]
+"""A time of day with its zone, as RFC 3339 writes it."""
+
+
 class ProjectReference(Wire):
     """The part of a webhook's project that we read; the rest holds an invite token."""
 
     id: int = Field(ge=1, lt=10**18)
-    created_at: AwareDatetime = Field(ge=datetime(1970, 1, 1, tzinfo=UTC))
+    created_at: Moment = Field(ge=datetime(1970, 1, 1, tzinfo=UTC))
     label_config: str = ""
 
     @property

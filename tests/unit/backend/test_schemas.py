@@ -42,7 +42,7 @@ def body(**fields: Any) -> bytes:
     st.integers(0, 10**10).map(lambda seconds: datetime.fromtimestamp(seconds + 0.7, UTC)),
 )
 def test_a_webhook_and_a_predict_name_a_project_alike(number: int, created_at: datetime) -> None:
-    project = ProjectReference(id=number, created_at=created_at)
+    project = parse(ProjectReference, body(id=number, created_at=created_at.isoformat()))
 
     # As Label Studio's api_connector spells it.
     assert project.uid == f"{number}.{int(created_at.timestamp())}"
@@ -179,3 +179,10 @@ def test_a_project_without_a_moment_is_refused(created_at: object) -> None:
 def test_a_score_that_breaks_label_studio_cannot_be_sent(score: Any) -> None:
     with pytest.raises(ValidationError):
         Prediction(result=[], score=score, model_version="al-1")
+
+
+@pytest.mark.parametrize("moment", ["0", "1e9", "2026-01-01", "2026-01-01 00:00:00Z", "٢٠٢٦", 5])
+def test_a_moment_is_no_number(moment) -> None:
+    body = {"action": "x", "project": {"id": 1, "created_at": moment}}
+    with pytest.raises(BadRequest, match="created_at"):
+        parse(WebhookEvent, json.dumps(body).encode())
