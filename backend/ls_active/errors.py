@@ -110,7 +110,7 @@ class PayloadTooLarge(BackendError):
 
 
 class Busy(BackendError):
-    """Raised when too many predictions are waiting already."""
+    """Raised when there is no answer in time: of a process, a thread, or the doctor."""
 
     status = 503
     code = "busy"

@@ -77,9 +77,7 @@ class ActiveLearningModel(LabelStudioMLBase):  # type: ignore[misc]
 
     def setup(self) -> None:
         """Tell 2.x the version, which it answers /setup with."""
-        version = _service().model_version(_uid(self._project))
-        if version:
-            self.set("model_version", version)
+        self.set("model_version", _service().model_version(_uid(self._project)))
 
     def predict(
         self,

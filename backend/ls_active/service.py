@@ -43,7 +43,7 @@ VERSION_SECONDS = 1.0
 
 
 class Service:
-    """Answers from the store; needs neither Redis nor Label Studio.
+    """Answers from the store, without Redis; of Label Studio it asks only files behind tasks.
 
     Parameters
     ----------

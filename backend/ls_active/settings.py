@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     @property
     def browser_url(self) -> str:
         """Where people open Label Studio, without a slash at its end; empty where nobody says."""
-        return (self.label_studio_host or self.label_studio_url).rstrip("/")
+        return self.label_studio_host or self.label_studio_url
 
     @property
     def local_dir(self) -> Path:

@@ -41,22 +41,26 @@ def interleave(
     ranked_rows: Ints,
     *,
     audit_rows: Ints,
-    epsilon: float,
+    audit_share: float,
     n_resolved: int,
     audit_resolved: int,
     k: int,
 ) -> tuple[Ints, Bools]:
     """Put audit tasks where the debt is due.
 
-    With n tasks resolved, place j (from 1) is an audit task iff ``floor(epsilon * (n + j))``
+    With n tasks resolved, place j (from 1) is an audit task iff ``floor(audit_share * (n + j))``
     exceeds the audit tasks resolved so far plus those placed before j. Counting labels instead of
-    places keeps the share within one task of ``epsilon * n`` even when every label re-ranks.
+    places keeps the share within one task of ``audit_share * n`` even when every label re-ranks.
 
     Parameters
     ----------
     ranked_rows, audit_rows : (r,), (a,)
         Rows in the order of the strategy, and in audit order. They may share rows; none is placed
         twice. When one list is used up, the other goes on.
+    audit_share : float
+        Share of the resolved tasks that are to be audit tasks, in [0, 1].
+    n_resolved, audit_resolved : int
+        Tasks resolved so far, and how many of them were audit tasks.
     k : int
         Places to fill.
 
@@ -69,7 +73,7 @@ def interleave(
     ranked, audit = _unplaced(ranked_rows, placed), _unplaced(audit_rows, placed)
     owed_before = audit_resolved
     for place in range(1, k + 1):
-        due = np.floor(epsilon * (n_resolved + place) + ROUNDING) > owed_before
+        due = np.floor(audit_share * (n_resolved + place) + ROUNDING) > owed_before
         row = next(audit, None) if due else None
         is_audit = row is not None
         if row is None:

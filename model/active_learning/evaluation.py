@@ -49,6 +49,11 @@ def wilson(successes: float, n: int) -> tuple[float, float]:
     References
     ----------
     Wilson (1927), Probable inference, the law of succession, and statistical inference. JASA.
+
+    Raises
+    ------
+    InvalidInput
+        More successes than tries, or fewer than none.
     """
     if not -1e-9 <= successes <= n + 1e-9:
         raise InvalidInput(f"{successes} successes out of {n} are impossible")

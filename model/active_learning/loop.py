@@ -102,7 +102,7 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
     *,
     strategy: str | QueryStrategy,
     k: int,
-    epsilon: float,
+    audit_share: float,
     seed: int,
     n_resolved: int,
     audit_resolved: int,
@@ -124,7 +124,7 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
     k : int
         Tasks wanted. Skipped tasks that Label Studio gives back come last, and only if fewer than
         `k` others wait.
-    epsilon : float
+    audit_share : float
         Share of audit tasks, in [0, 1].
     n_resolved, audit_resolved : int
         Tasks resolved so far, and how many of them were audit tasks.
@@ -146,7 +146,7 @@ def rank(  # noqa: PLR0913 - one round needs the pools, the models, the choices 
     rows, is_audit = audit.interleave(
         _spread(pool, waiting, k, rng) if judged is None else _best(judged, k, rng),
         audit_rows=waiting[np.argsort(pool.u[waiting], kind="stable")],
-        epsilon=epsilon,
+        audit_share=audit_share,
         n_resolved=n_resolved,
         audit_resolved=audit_resolved,
         k=k,

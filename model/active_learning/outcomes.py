@@ -149,11 +149,19 @@ class Results:
 
 @dataclass(frozen=True)
 class AuditEstimate:
-    """The honest estimate of section "audit", or why there is none yet.
+    """An estimate of quality from tasks drawn at random, or what is missing for one.
 
-    `figures` is None until `needed` audit labels exist; `results` are there a little earlier.
-    `labels` is |A|: the length of the longest fully resolved prefix of the audit order, skips left
-    out; `skipped` counts those.
+    Attributes
+    ----------
+    labels : int
+        Audit tasks with a label, in the longest fully resolved prefix of the audit order.
+    skipped : int
+        Resolved tasks of that prefix without a label.
+    needed : int
+        Labels from which on there are figures.
+    figures : Figures or None
+    results : Results
+        Task by task; there a little earlier than the figures.
     """
 
     labels: int

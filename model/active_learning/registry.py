@@ -120,5 +120,6 @@ def learners() -> dict[str, Learner]:
 
 
 def learner_of(kind: Kind) -> Learner:
-    """Return the learner of one kind of answer."""
-    return next(learner for learner in learners().values() if learner.kind is kind)
+    """Return the learner of one kind of answer; there is one for each."""
+    [found] = [learner for learner in learners().values() if learner.kind is kind]
+    return found

@@ -68,12 +68,14 @@ class Round:
     labels : int
         Answers so far.
     score : float
-        Quality of the model on tasks nobody asked about, see `quality`; higher is better.
+        Quality of the model on tasks nobody asked about, see `held_out.quality`; higher is better.
+        NaN where no task is left to judge on.
     asked : tuple of int
         The rows that were asked, first asked first.
     strategy : str
         What chose them: of a strategy that picks one by stage, the one it picked.
     seconds_to_ask, seconds_to_fit : float
+        Of choosing the batch, and of fitting; 0 without a clock.
     """
 
     labels: int
@@ -188,7 +190,7 @@ class _Replay:
             [model],
             strategy=self._strategy,
             k=k,
-            epsilon=self._setup.audit_share,
+            audit_share=self._setup.audit_share,
             seed=int(self._rng.integers(2**31)),
             n_resolved=len(self.known),
             audit_resolved=self._audited,

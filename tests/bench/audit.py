@@ -146,7 +146,7 @@ class Project:
             [self.fitted.model if self.fitted else None],
             strategy="margin",
             k=HEAD,
-            epsilon=self._share,
+            audit_share=self._share,
             seed=self._seed,
             n_resolved=int(resolved.sum()),
             audit_resolved=sum(bool(resolved[row]) for row in self._audits),

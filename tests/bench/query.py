@@ -130,7 +130,7 @@ def pool_of(X: Features, z: Ints) -> Pool:
 def rank(pool: Pool, model: Model, strategy: Any) -> None:
     """Rank the pool as the loop does."""
     loop.rank(
-        [pool], [model], strategy=strategy, k=WANTED, epsilon=0.1, seed=0, n_resolved=LABELS,
+        [pool], [model], strategy=strategy, k=WANTED, audit_share=0.1, seed=0, n_resolved=LABELS,
         audit_resolved=0,
     )  # fmt: skip
 

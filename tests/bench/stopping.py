@@ -80,7 +80,7 @@ class Course:
             pool = answered(self._full, known)
             queue = loop.rank(
                 [pool], [fit.model if fit else None], strategy="auto",
-                k=max(LEAST, round(GROWTH * len(known))), epsilon=AUDIT, seed=0,
+                k=max(LEAST, round(GROWTH * len(known))), audit_share=AUDIT, seed=0,
                 n_resolved=len(known), audit_resolved=audited,
             )  # fmt: skip
             audited += sum(reason is Reason.AUDIT for reason in queue.reasons)

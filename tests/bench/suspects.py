@@ -20,8 +20,8 @@ from cleanlab.filter import find_label_issues
 from threadpoolctl import threadpool_limits
 
 from active_learning import loop
-from active_learning.quality import suspects
 from active_learning.scaling import scaling_of
+from active_learning.suspects import find_suspects
 from active_learning.types import Ints, Kind, Pool
 from ls_active import __version__
 from tests.bench.__main__ import console
@@ -49,7 +49,7 @@ def rankings(pool: Pool) -> dict[str, list[int]]:
     assert proba is not None
     X = scaling_of(pool).apply(pool.X)
     issues: Callable[..., Any] = find_label_issues
-    found = {"ours": [each.row for each in suspects(pool.y, proba, X)]}
+    found = {"ours": [each.row for each in find_suspects(pool.y, proba, X)]}
     for score in ("self_confidence", "normalized_margin"):
         ranked = issues(pool.y, proba, return_indices_ranked_by=score, n_jobs=1)
         found[score] = ranked.tolist()

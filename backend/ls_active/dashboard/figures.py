@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from active_learning.evaluation import CALIBRATION_NEEDED
 from ls_active.dashboard.views import Cell, Chart
 from ls_active.records.ledger import Ledger
 from ls_active.records.project import ProjectStatus
@@ -12,9 +13,6 @@ from ls_active.records.project import ProjectStatus
 NOT_RECORDED = "not recorded for this version"
 
 ON_CHOSEN = "on the tasks we chose"
-
-CALIBRATED = 100
-"""Audit labels from which the core tells the reliability; see `active_learning.evaluation`."""
 
 MATRIX = 12
 """Classes up to which a matrix can be read; of more, what is mixed up most is listed."""
@@ -146,7 +144,8 @@ def _calibration(
         return  # Told of classes that exclude each other alone.
     figures, labels = audit.get("figures") or {}, audit.get("labels", 0)
     bins = figures.get("reliability") or ()
-    missing = f"{CALIBRATED - labels} more random labels are needed ({labels} of {CALIBRATED})"
+    needed = CALIBRATION_NEEDED
+    missing = f"{needed - labels} more random labels are needed ({labels} of {needed})"
     says = "How often the model is right, beside how sure it was."
     if bins:
         # Of just what is drawn: the recorded error is of finer bins.
@@ -156,7 +155,7 @@ def _calibration(
         f"calibration-{place}", _titled("Can its confidence be trusted?", title), "reliability",
         ("mean confidence", "share right", "at least", "at most", "random tasks"),
         tuple(tuple(each) for each in bins),
-        "" if bins else missing if labels < CALIBRATED else NOT_RECORDED, says,
+        "" if bins else missing if labels < needed else NOT_RECORDED, says,
     )  # fmt: skip
 
 

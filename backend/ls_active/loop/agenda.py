@@ -122,7 +122,11 @@ def drained(data: Dataset, record: Mapping[str, Any], options: Options) -> bool:
 def head_size(
     data: Dataset, record: Mapping[str, Any] | None, options: Options, *, now: float, pause: float
 ) -> int:
-    """Return K: never less than four times what annotators use up between two publications."""
+    """Return how many tasks to publish.
+
+    Four times what annotators use up between two publications, but at least `head_size` of the
+    options, and at most `HEAD_GROWTH` times that.
+    """
     if record is None or record["provisional"]:
         return options.head_size
     since = max(now - record["published_at"], pause, 0.1)

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from active_learning import gate, history, loop, quality, stopping
+from active_learning import gate, history, loop, stopping, suspects
 from active_learning.history import Sample, Snapshot
 from active_learning.outcomes import AuditEstimate, Model, Results
 from active_learning.scaling import scaling_of
@@ -244,5 +244,5 @@ def _suspects_of(pool: Pool, held: Floats) -> list[dict[str, Any]]:
             "doubt": str(each.doubt),
             "twin": None if each.twin is None else ids[each.twin],
         }
-        for each in quality.suspects(y, held, X)
+        for each in suspects.find_suspects(y, held, X)
     ]

@@ -45,10 +45,24 @@ RECOUNT_AFTER = 10.0
 class Result:
     """What the caller must know.
 
-    How many tasks got annotations, in how many seconds to look again, for how many of them nothing
-    but a publication that waits for its turn is to be done, which label config was read, since when
-    somebody waits for this, whether the project is no longer ours, and which publication was made
-    and why.
+    Attributes
+    ----------
+    annotated : int
+        Tasks that got annotations since the last run.
+    again_in : float or None
+        Seconds until the next look.
+    pause : float
+        Seconds for which nothing but a publication that waits for its turn is to be done.
+    label_config : str
+        The XML that was read; empty if none was.
+    asked_at : float
+        Unix time since when somebody waits for this run.
+    left : bool
+        Whether the project is not ours, or no longer: the same /setup may come again.
+    published, why : str
+        The publication that was made, if one was, and why.
+    timings : mapping of str to float
+        Seconds by stage.
     """
 
     annotated: int = 0
@@ -221,7 +235,7 @@ def _refit_with(
     return Result(
         annotated=outcome.report.annotated,
         again_in=min(waits, default=None),
-        pause=(pause or 0.0) * outcome.report.complete,
+        pause=pause if pause and outcome.report.complete else 0.0,
         label_config=project.label_config,
         published=outcome.published,
         why=outcome.record["why"] if outcome.record and outcome.published else "",

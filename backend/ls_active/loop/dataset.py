@@ -118,7 +118,7 @@ def load(  # noqa: PLR0913 - what is learned, from what, and three facts of the 
     skip_queue : str
         What the project does with skipped tasks, in Label Studio's words.
     since : mapping, optional
-        From when each control was asked; see `since.asked_since`.
+        From when each control was asked; see `asked_since.asked_since`.
     """
     table = mirror.table()
     row_of = {int(task): row for row, task in enumerate(table.ids)}

@@ -269,7 +269,7 @@ class Refit:
             current.models if current else [None] * len(data.pools),
             strategy=self._options.strategy,
             k=agenda.head_size(data, record, self._options, now=time.time(), pause=pause),
-            epsilon=self._options.audit_share,
+            audit_share=self._options.audit_share,
             seed=self._options.seed,
             n_resolved=max(resolved - (self.connection.resolved_at_start or 0), 0),
             audit_resolved=max(

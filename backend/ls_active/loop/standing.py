@@ -41,12 +41,12 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
             lacking or few,
             "label the tasks of the queue: press Label All Tasks; then a model is made by itself",
         )
-    return State.READY, f"{data.askable} tasks wait for a label", ""
+    return State.READY, f"{count(data.askable, 'task')} to label", ""
 
 
-def tied_words(count: int) -> str:
+def tied_words(tied: int) -> str:
     """Say that annotators disagree, if they do."""
-    return f"{count} tasks have annotators who disagree without a majority" if count else ""
+    return f"{count(tied, 'task')} left out: annotators disagree" if tied else ""
 
 
 def strategy_words(outcome: Outcome, told: str) -> str:

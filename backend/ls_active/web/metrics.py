@@ -105,7 +105,9 @@ class _LoopCollector(Collector):
 
 def _states(projects: Iterable[ProjectStatus]) -> GaugeMetricFamily:
     gauge = GaugeMetricFamily(
-        "ls_active_project", "1 a project.", labels=["project", "title", "state"]
+        "ls_active_project",
+        "Always 1; the labels say title and state.",
+        labels=["project", "title", "state"],
     )
     for project in projects:
         gauge.add_metric([project.uid, project.title, str(project.state)], 1)
@@ -143,7 +145,7 @@ _PROJECT_GAUGES: dict[str, tuple[str, Callable[[ProjectStatus], float | None]]] 
     "tasks": ("Tasks.", lambda project: project.tasks),
     "version": ("Number of the current model.", lambda project: project.version),
     "publication": (
-        "Number of the current publication of that model.",
+        "Number of the current publication, counted over all models.",
         _publication_number,
     ),
     "updated_timestamp_seconds": ("When a job last reported.", lambda project: project.updated_at),

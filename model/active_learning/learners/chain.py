@@ -152,12 +152,11 @@ def fit_chain(
     """
     packed = Packed.of(starts)
     rows, labels = X[packed.rows], y[packed.rows]
-    columns, d, u = rows.T.tocsr() if hasattr(rows, "tocsr") else rows.T, X.shape[1], len(labels)
+    columns = rows.T.tocsr() if is_sparse(rows) else rows.T
+    d, u = X.shape[1], len(labels)
     followed = np.zeros((k, k))
     for number in range(1, len(packed.counts)):
         np.add.at(followed, (labels[packed.before(number)], labels[packed.step(number)]), 1)
-    # The units are scaled to length 1, the transitions are not.
-    stiffness = TRANSITION_PENALTY
     stretch = _curvature(rows, labels, k)
 
     def objective(flat: Floats) -> tuple[float, Floats]:
@@ -168,8 +167,8 @@ def fit_chain(
         loss = log_z - emissions[np.arange(u), labels].sum() - float((transitions * followed).sum())
         slope[np.arange(u), labels] -= 1
         down = np.asarray(columns @ slope.astype(np.float32), dtype=np.float64)
-        gradient = [down + weights / C, pairs - followed + stiffness * transitions]
-        ridge = np.square(weights).sum() / C + stiffness * np.square(transitions).sum()
+        gradient = [down + weights / C, pairs - followed + TRANSITION_PENALTY * transitions]
+        ridge = np.square(weights).sum() / C + TRANSITION_PENALTY * np.square(transitions).sum()
         flat_gradient = np.concatenate([part.ravel() for part in gradient])
         return loss + float(ridge) / 2, flat_gradient / stretch
 

@@ -40,7 +40,7 @@ N_FOLDS, AUDIT_FOLDS = 3, 5
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Fitted coefficients: `linear` has a row for each of `seen`."""
+    """Fitted coefficients; row i of each array belongs to label ``seen[i]``."""
 
     seen: NDArray[np.int32]
     coef: NDArray[np.float32]

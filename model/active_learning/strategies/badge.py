@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from active_learning.features import is_sparse
 from active_learning.ordering import cosines_with, in_order, questions_of, sampled, steps
 from active_learning.scoring import check_proba
 from active_learning.types import Candidates, Features, Floats, Ints, Kind
@@ -94,5 +95,5 @@ def _next(weights: Floats, chosen: list[int], rng: np.random.Generator) -> int:
 
 
 def _square_lengths(X: Features) -> Floats:
-    lengths = X.multiply(X).sum(axis=1) if hasattr(X, "multiply") else np.square(X).sum(axis=1)
+    lengths = X.multiply(X).sum(axis=1) if is_sparse(X) else np.square(X).sum(axis=1)
     return np.asarray(lengths, dtype=np.float64).ravel()

@@ -130,7 +130,7 @@ class TestWhatIsSaid:
         studio.annotate(1, "dog", 2)
         rig.connect()
         assert sum(rig.status.unreadable.values()) == 2
-        assert "1 tasks have annotators who disagree" in rig.status.warnings[0]
+        assert "1 task left out: annotators disagree" in rig.status.warnings[0]
 
     def test_that_counts_differ_is_looked_at_again_soon(self, rig, studio):
         rig.connect()

@@ -41,7 +41,7 @@ def test_interleave_by_hand():
     rows, is_audit = interleave(
         rows_of(1, 2, 3, 4, 5, 6),
         audit_rows=rows_of(9, 8, 7),
-        epsilon=0.25,
+        audit_share=0.25,
         n_resolved=2,
         audit_resolved=0,
         k=6,
@@ -52,19 +52,19 @@ def test_interleave_by_hand():
 
 def test_a_debt_is_paid_at_once_and_a_credit_is_waited_out():
     ranked, audit = np.arange(20), np.arange(100, 120)
-    owing = {"audit_rows": audit, "epsilon": 0.1, "n_resolved": 50, "k": 10}
+    owing = {"audit_rows": audit, "audit_share": 0.1, "n_resolved": 50, "k": 10}
     assert interleave(ranked, audit_resolved=2, **owing)[1].tolist() == [True] * 3 + [False] * 6 + [
         True
     ]
     assert not interleave(ranked, audit_resolved=6, **owing)[1].any()
 
 
-@pytest.mark.parametrize(("epsilon", "share"), [(0.0, 0), (1.0, 10), (0.29, 2)])
-def test_shares_at_the_edges(epsilon, share):
+@pytest.mark.parametrize(("audit_share", "share"), [(0.0, 0), (1.0, 10), (0.29, 2)])
+def test_shares_at_the_edges(audit_share, share):
     _, is_audit = interleave(
         np.arange(10),
         audit_rows=np.arange(10, 20),
-        epsilon=epsilon,
+        audit_share=audit_share,
         n_resolved=0,
         audit_resolved=0,
         k=10,
@@ -81,12 +81,12 @@ def test_shares_at_the_edges(epsilon, share):
     st.integers(0, 40),
 )
 def test_interleave_places_no_row_twice_and_fills_the_head(
-    ranked, audit, epsilon, n_resolved, audit_resolved, k
+    ranked, audit, audit_share, n_resolved, audit_resolved, k
 ):
     rows, is_audit = interleave(
         rows_of(*ranked),
         audit_rows=rows_of(*audit),
-        epsilon=epsilon,
+        audit_share=audit_share,
         n_resolved=n_resolved,
         audit_resolved=audit_resolved,
         k=k,
@@ -98,7 +98,7 @@ def test_interleave_places_no_row_twice_and_fills_the_head(
 
 
 @given(st.floats(0, 1), st.integers(1, 5), st.randoms(use_true_random=False))
-def test_the_share_is_kept_when_every_label_ranks_anew(epsilon, annotators, random):
+def test_the_share_is_kept_when_every_label_ranks_anew(audit_share, annotators, random):
     """Annotators take one of the first few places each; every label re-ranks."""
     ranked, audit = list(range(150)), list(range(1000, 1150))
     audited = 0
@@ -106,7 +106,7 @@ def test_the_share_is_kept_when_every_label_ranks_anew(epsilon, annotators, rand
         rows, is_audit = interleave(
             rows_of(*ranked),
             audit_rows=rows_of(*audit),
-            epsilon=epsilon,
+            audit_share=audit_share,
             n_resolved=n,
             audit_resolved=audited,
             k=10,
@@ -114,9 +114,9 @@ def test_the_share_is_kept_when_every_label_ranks_anew(epsilon, annotators, rand
         place = random.randrange(annotators)
         (audit if is_audit[place] else ranked).remove(rows[place])
         audited += bool(is_audit[place])
-        assert abs(audited - epsilon * (n + 1)) <= 1 + (annotators - 1)
+        assert abs(audited - audit_share * (n + 1)) <= 1 + (annotators - 1)
         if annotators == 1:
-            assert abs(audited - epsilon * (n + 1)) <= 1
+            assert abs(audited - audit_share * (n + 1)) <= 1
 
 
 def pool_in_order(states: str) -> Pool:

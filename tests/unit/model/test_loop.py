@@ -19,7 +19,7 @@ from .synthetic import FORMS, bbc, dense_blobs, learnable, partly, pool_of, spar
 CHOICES = {
     "strategy": "margin",
     "k": 20,
-    "epsilon": 0.1,
+    "audit_share": 0.1,
     "seed": 0,
     "n_resolved": 0,
     "audit_resolved": 0,
@@ -36,7 +36,7 @@ def rank(pool: Pool, model=None, **changed):
 
 
 def rank_all(pools, models, **changed):
-    return loop.rank(pools, models, **CHOICES | {"epsilon": 0.0} | changed)
+    return loop.rank(pools, models, **CHOICES | {"audit_share": 0.0} | changed)
 
 
 def fitted(pool: Pool):
@@ -93,7 +93,7 @@ def test_head_with_a_model():
 
 def test_audit_tasks_are_the_first_in_audit_order():
     pool = some_pool()
-    queue = rank(pool, loop.fit(pool).model, epsilon=1.0)
+    queue = rank(pool, loop.fit(pool).model, audit_share=1.0)
     waiting = np.flatnonzero(pool.serving == Serving.YES)
     expected = waiting[np.argsort(pool.u[waiting])][:20]
     assert queue.rows.tolist() == expected.tolist()
@@ -112,7 +112,7 @@ def test_cold_start_goes_on_where_the_answers_stopped():
     shown = np.full(300, UNLABELED)
     seen = []
     for _ in range(4):
-        queue = rank(pool_of(X, shown, 4), None, epsilon=0.0, k=5)
+        queue = rank(pool_of(X, shown, 4), None, audit_share=0.0, k=5)
         shown[queue.rows[0]] = y[queue.rows[0]]
         seen.append(y[queue.rows[0]])
     assert sorted(seen) == [0, 1, 2, 3]
@@ -143,7 +143,7 @@ def test_near_duplicates_do_not_stand_side_by_side():
     X, y = sparse_topics(60)
     X, y = csr_matrix(X[np.repeat(np.arange(60), 4)]), np.repeat(y, 4)
     pool = pool_of(X, partly(y, 20), 3)
-    queue = rank(pool, loop.fit(pool).model, epsilon=0.0, k=30)
+    queue = rank(pool, loop.fit(pool).model, audit_share=0.0, k=30)
     originals = [row // 4 for row in queue.rows]
     assert len(set(originals)) == 30
 
@@ -152,7 +152,7 @@ def test_near_duplicates_stand_apart_without_a_model_too():
     X, y = sparse_topics(20)
     X, y = csr_matrix(X[np.repeat(np.arange(20), 10)]), np.repeat(y, 10)
     for seed in range(5):
-        queue = rank(pool_of(X, partly(y, 0), 3), None, epsilon=0.0, k=60, seed=seed)
+        queue = rank(pool_of(X, partly(y, 0), 3), None, audit_share=0.0, k=60, seed=seed)
         originals = [row // 10 for row in queue.rows]
         assert all(one != other for one, other in pairwise(originals))
 
@@ -165,7 +165,7 @@ def test_unreadable_tasks_are_asked_last(form):
     unreadable = np.flatnonzero(shown == UNLABELED)[[3, 17]]
     X[unreadable] = 0
     pool = pool_of(form(X), shown, 3)
-    queue = rank(pool, loop.fit(pool).model, epsilon=0.0, k=40)
+    queue = rank(pool, loop.fit(pool).model, audit_share=0.0, k=40)
     assert set(queue.rows[-2:]) == set(unreadable)
 
 
@@ -185,7 +185,7 @@ def test_a_strategy_of_ones_own():
             return np.linspace(1, 0, 170)
 
     pool = some_pool()
-    queue = rank(pool, loop.fit(pool).model, strategy=Even(), epsilon=0.0)
+    queue = rank(pool, loop.fit(pool).model, strategy=Even(), audit_share=0.0)
     assert (np.diff(queue.rows) > 0).all()
 
 
@@ -193,7 +193,7 @@ FITTED = loop.fit(pool_of(*sparse_topics(30), 3)).model
 
 
 @given(st.integers(0, 12), st.integers(0, 15), st.floats(0, 1), st.booleans(), st.data())
-def test_any_pool(n, k, epsilon, with_model, data):
+def test_any_pool(n, k, audit_share, with_model, data):
     X, y = sparse_topics(30)
     states = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
     labels = [y[row] if state == 3 else UNLABELED for row, state in enumerate(states)]
@@ -201,7 +201,7 @@ def test_any_pool(n, k, epsilon, with_model, data):
     serving = np.array([Serving.NO if state == 3 else state for state in states], dtype=np.int8)
     pool = replace(pool, serving=serving.reshape(n))
     model = FITTED if with_model else None
-    queue = rank(pool, model, k=k, epsilon=epsilon)
+    queue = rank(pool, model, k=k, audit_share=audit_share)
     askable = int((serving != Serving.NO).sum())
     assert len(queue.ids) == len(set(queue.ids.tolist())) == min(k, askable)
     assert (pool.serving[queue.rows] != Serving.NO).all()
@@ -238,7 +238,7 @@ def test_a_task_scores_as_its_best_question(kind):
     candidates = Candidates(opinion.questions, X, X[:0], np.random.default_rng(0))
     scores = strategy_named("margin").score(candidates)
     best = [max(scores[a:b], default=0.0) for a, b in pairwise(opinion.starts)]
-    queue = rank(pool, model, epsilon=0.0)
+    queue = rank(pool, model, audit_share=0.0)
     np.testing.assert_allclose(queue.scores, np.array(best)[queue.rows])
     waiting = np.flatnonzero(pool.serving == Serving.YES)
     top = sorted(np.array(best)[waiting])[-20:]
@@ -248,7 +248,7 @@ def test_a_task_scores_as_its_best_question(kind):
 def test_a_task_without_units_is_asked_last():
     pool = learnable(Kind.SEQUENCE, "vector", n_labels=40)
     empty = np.flatnonzero((np.diff(pool.units.starts) == 0) & (pool.serving == Serving.YES))
-    queue = rank(pool, fitted(pool), k=200, epsilon=0.0)
+    queue = rank(pool, fitted(pool), k=200, audit_share=0.0)
     assert set(queue.rows[-len(empty) :]) == set(empty)
 
 
@@ -260,7 +260,7 @@ def test_tasks_are_spread_where_answers_are_numbers():
     shown[known] = np.random.default_rng(0).normal(size=20)
     pool = pool_of(X, shown, 0, kind=Kind.NUMBER)
     for strategy in ("auto", "typiclust"):
-        queue = rank(pool, fitted(pool), strategy=strategy, epsilon=0.0)
+        queue = rank(pool, fitted(pool), strategy=strategy, audit_share=0.0)
         assert set(z[queue.rows[:3]]) == {1, 2, 3}
         assert (np.diff(queue.scores) < 0).all()
 
@@ -417,7 +417,7 @@ def test_auto_spreads_until_each_class_seen_has_four_labels():
 @pytest.mark.parametrize("kind", Kind)
 def test_auto_asks_every_kind_of_answer(kind):
     pool = learnable(kind, "vector")
-    queue = rank(pool, fitted(pool), strategy="auto", epsilon=0.0)
+    queue = rank(pool, fitted(pool), strategy="auto", audit_share=0.0)
     assert queue.choice.strategy == ("typiclust" if kind is Kind.NUMBER else "margin")
 
 
@@ -438,7 +438,7 @@ def test_a_committee_is_of_other_minds_and_leaves_the_model_alone(kind):
     rows = np.flatnonzero(pool.serving == Serving.YES)
     said = [loop.opine(member, pool, rows).questions for member in members]
     assert np.std(said, axis=0).max() > 0.01
-    queue = rank(pool, model, strategy="bald", epsilon=0.0)
+    queue = rank(pool, model, strategy="bald", audit_share=0.0)
     assert queue.scores[0] > 0
     for name, array in model.to_arrays().items():
         np.testing.assert_array_equal(array, before[name])
@@ -464,7 +464,7 @@ def test_skipped_tasks_take_no_pick_from_those_that_wait(strategy):
     X[:40] = 4 * np.random.default_rng(0).normal(size=(40, 16))
     shown = np.where(np.arange(300) >= 270, y, UNLABELED)
     pool = with_serving(pool_of(X, shown, 3), slice(0, 40), Serving.LAST)
-    queue = rank(pool, fitted(pool), strategy=strategy, epsilon=0.0)
+    queue = rank(pool, fitted(pool), strategy=strategy, audit_share=0.0)
     # Above one half: chosen, one after the other.
     assert (queue.scores > 0.5).all()
 
@@ -474,7 +474,7 @@ def test_skipped_tasks_are_judged_once_nobody_else_waits():
     waiting = np.flatnonzero(pool.serving == Serving.YES)
     pool = with_serving(pool, waiting[:-3], Serving.LAST)
     model = fitted(pool)
-    queue = rank(pool, model, k=10, epsilon=0.0)
+    queue = rank(pool, model, k=10, audit_share=0.0)
     assert queue.reasons == (Reason.STRATEGY,) * 3 + (Reason.SKIPPED,) * 7
     assert (np.diff(queue.scores[3:]) <= 0).all()
     assert queue.verdicts == (loop.opine(model, pool, queue.rows).verdicts(np.arange(10)),)
@@ -519,6 +519,8 @@ def test_the_part_that_is_looked_at_is_drawn_anew_and_fits(monkeypatch):
 
     pool = some_pool()
     model = fitted(pool)
-    orders = [rank(pool, model, strategy=Spy(), seed=seed, k=5, epsilon=0).ids for seed in (0, 1)]
+    orders = [
+        rank(pool, model, strategy=Spy(), seed=seed, k=5, audit_share=0).ids for seed in (0, 1)
+    ]
     assert all(30 <= tasks <= 35 and classes == 3 for tasks, classes in asked)
     assert orders[0].tolist() != orders[1].tolist()

@@ -56,7 +56,7 @@ class Suspect:
     twin: int | None = None
 
 
-def suspects(
+def find_suspects(
     y: Ints, proba: Floats, X: Features | None = None, *, most: int = MOST
 ) -> tuple[Suspect, ...]:
     """Return the labels that are probably wrong, the most suspect first.

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from active_learning import loop
 from active_learning.errors import InvalidInput
 from active_learning.features import stacked
-from active_learning.quality import Doubt, contradicted, contradicting_twins, suspects
 from active_learning.scaling import scaling_of
+from active_learning.suspects import Doubt, contradicted, contradicting_twins, find_suspects
 from tests.unit.model.synthetic import bbc, pool_of
 
 
@@ -44,7 +44,7 @@ def test_planted_wrong_labels_come_first():
     wrong = y.copy()
     wrong[planted] = (y[planted] + rng.integers(1, 5, size=30)) % 5
     pool = pool_of(X, wrong, 5)
-    found = suspects(wrong, loop.fit(pool).out_of_fold, scaling_of(pool).apply(X))
+    found = find_suspects(wrong, loop.fit(pool).out_of_fold, scaling_of(pool).apply(X))
     first = [each.row for each in found[:20]]
     assert np.isin(first, planted).mean() >= 0.9
     right = {int(row): int(y[row]) for row in planted}
@@ -64,25 +64,25 @@ def test_of_twins_that_differ_the_less_likely_label_is_suspect():
     assert (found.row, found.twin, found.doubt) == (40, 0, Doubt.TWIN)
     assert (found.given, found.suggested) == (y[0] + 1, y[0])
     assert 0.5 <= found.score <= 1
-    assert suspects(labels, proba, rows)[0] == found
+    assert find_suspects(labels, proba, rows)[0] == found
     assert contradicting_twins(np.append(y[:40], y[0]), proba, rows) == []
 
 
 def test_nothing_is_suspect_where_the_model_agrees():
     y = np.arange(30) % 3
-    assert suspects(y, np.eye(3)[y] * 0.7 + 0.1) == ()
-    assert suspects(y[:0], np.empty((0, 3))) == ()
+    assert find_suspects(y, np.eye(3)[y] * 0.7 + 0.1) == ()
+    assert find_suspects(y[:0], np.empty((0, 3))) == ()
 
 
 def test_a_class_without_labels_is_never_suggested():
     y = np.array([0, 0, 1, 1])
     proba = np.array([[0.1, 0.1, 0.8], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1], [0.7, 0.2, 0.1]])
-    assert all(each.suggested != 2 for each in suspects(y, proba))
+    assert all(each.suggested != 2 for each in find_suspects(y, proba))
 
 
 def test_only_so_many_are_listed_and_shapes_are_checked():
     rng = np.random.default_rng(0)
     y, proba = rng.integers(3, size=500), rng.dirichlet(np.ones(3), size=500)
-    assert len(suspects(y, proba, most=7)) == 7
+    assert len(find_suspects(y, proba, most=7)) == 7
     with pytest.raises(InvalidInput, match="3 labels do not fit"):
         contradicted(y[:3], proba)
