@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import re
 import subprocess
 import sys
@@ -125,6 +126,15 @@ def test_no_known_hole_is_pinned(name):
 
 def test_every_package_with_a_known_hole_is_one_of_ours():
     assert set(FIXED_IN) <= set(pins("requirements-dev.lock"))
+
+
+def test_an_audit_that_cannot_ask_fails():
+    target = (ROOT / "Makefile").read_text().partition("\naudit:")[2].partition("\n\n")[0]
+    assert "pip-audit --strict" in target
+    # Who leaves one out says why, in the line above.
+    lines = target.splitlines()
+    for before, line in itertools.pairwise(lines):
+        assert "--ignore-vuln" not in line or before.lstrip("\t@ ").startswith("#")
 
 
 def test_what_others_pin_too_old_is_overridden():

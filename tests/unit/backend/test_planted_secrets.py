@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,9 @@ import httpx
 import pytest
 import redis
 
+from ls_active import schemas
 from ls_active.job_desk import JobDesk
+from ls_active.loop.workshop import connect
 from ls_active.records.secret import SECRET_HEADER, webhook_secret
 from ls_active.settings import Settings
 from tests.harness.rig import TEXTS
@@ -31,7 +35,8 @@ INVITE = "planted-invite-of-the-webhook"
 STORAGE = "planted-password-of-a-storage"
 GUESS = "planted-guess-of-a-stranger"
 REDIS = "planted-password-of-redis"
-PLANTED = (KEY, PASSWORD, SERVER_SECRET, TOKEN, INVITE, STORAGE, GUESS, REDIS)
+IN_A_HEADER = base64.b64encode(f"label-studio:{PASSWORD}".encode()).decode()
+PLANTED = (KEY, PASSWORD, IN_A_HEADER, SERVER_SECRET, TOKEN, INVITE, STORAGE, GUESS, REDIS)
 
 PAGES = (
     "/projects", f"/projects/{UID}", f"/projects/{UID}/jobs", f"/projects/{UID}/versions",
@@ -199,8 +204,16 @@ def test_what_processes_are_started_with(stack: Stack) -> None:
 
 def test_representations(stack: Stack, wire: Wire) -> None:
     desk = JobDesk(_settings(stack))
-    for thing in (desk.settings, desk, desk.store, wire.studio):
-        assert_clean(f"{thing!r} {thing}", type(thing).__name__)
+    setup = {"project": UID, "access_token": KEY, "schema": CONFIG}
+    predict = {"tasks": [], "params": {"login": "ann", "password": PASSWORD}}
+    with connect(desk.settings) as client:
+        things = [
+            desk.settings, desk, desk.store, wire.studio, client, client.http,
+            schemas.parse(schemas.SetupRequest, json.dumps(setup).encode()),
+            schemas.parse(schemas.PredictRequest, json.dumps(predict).encode()),
+        ]  # fmt: skip
+        for thing in things:
+            assert_clean(f"{thing!r} {thing}", type(thing).__name__)
 
 
 def test_the_complaint_about_settings() -> None:
