@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
@@ -179,7 +180,7 @@ def assert_whole_again(case: Case, watch: Watch) -> None:
 
 
 def is_whole(case: Case) -> bool:
-    """Say whether all name one queue of the newest model, and it is all there is, once."""
+    """Say whether all name one queue of the newest model, in its order, and it is all there is."""
     named, record, status = case.project.model_version, case.publications()[-1], case.status
     if (record["name"], status.publication, status.state) != (named, named, "ready"):
         return False
@@ -187,8 +188,9 @@ def is_whole(case: Case) -> bool:
         return False
     path, params = "/api/predictions/", {"project": case.id}
     rows = case.client.http.json("GET", path, params=params)
-    there = sorted((row["model_version"], row["task"]) for row in rows)
-    return there == sorted((named, task) for task in record["tasks"])
+    # Annotators are served the lowest score first.
+    there = [(row["model_version"], row["task"]) for row in sorted(rows, key=itemgetter("score"))]
+    return there == [(named, task) for task in record["tasks"]]
 
 
 def assert_always_complete(case: Case, watch: Watch) -> None:
