@@ -18,6 +18,7 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
 )
 from pydantic_core import from_json
 
@@ -62,7 +63,13 @@ def _as_task(task: object) -> dict[str, Any]:
     return task if isinstance(task.get("data"), dict) else {**task, "data": {}}
 
 
-Task: TypeAlias = Annotated[dict[str, Any], BeforeValidator(_as_task)]
+Task: TypeAlias = Annotated[
+    dict[str, Any],
+    BeforeValidator(_as_task),
+    WithJsonSchema(
+        {"description": "An object with `data`; of anything else nothing is predicted."}
+    ),
+]
 """A task as Label Studio sends it. `data` is always an object, everything else may be missing."""
 
 
