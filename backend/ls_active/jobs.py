@@ -199,6 +199,7 @@ class _Run:
             project = find_project(client, connection.uid)
             if project is not None:
                 adoption.disconnect(project)
+                self._desk.store.delete(self._uid, "pin")
                 shop.say(State.DISCONNECTED, "sampling and model version are what they were")
             else:
                 connection.but(active=False, adopted=False).save(self._desk.store)

@@ -29,7 +29,7 @@ class Settings(BaseSettings):
     )
     label_studio_api_key: SecretStr = Field(
         SecretStr(""),
-        description="A personal access token (or legacy token) of a Label Studio user.",
+        description="A personal access token; legacy tokens are off in a new Label Studio.",
     )
     allow_setup_token: bool = Field(
         False,

@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from shlex import quote
 
-from ls_active import stack
+from ls_active import options, stack
 from ls_active.console import show, terminal
 from ls_active.console.known import find_known, open_desk, read_settings
 from ls_active.console.waiting import NotDone, wait_for
@@ -30,6 +30,7 @@ def serve(host: str | None, port: int | None, *, insecure: bool) -> int:
     settings = read_settings().model_copy(update=changes)
     _refuse_an_open_door(settings, insecure=insecure)
     _refuse_a_taken_port(settings)
+    options.parse(settings.options)
     terminal.say(show.greeting(settings))
     return stack.serve(settings)
 
@@ -186,7 +187,8 @@ def _active(store: Store, text: str) -> str:
 
 
 def _loadable(store: Store, uid: str, text: str) -> int:
-    digits = text.removeprefix("al-")
+    # The name of a queue, al-7.31, says its version, too.
+    digits = text.removeprefix("al-").partition(".")[0]
     if not digits.isdecimal():
         raise BadRequest(f"a version looks like 7 or al-7, got {text!r}")
     loadable = store.loadable(uid)

@@ -37,6 +37,7 @@ LOCAL_ADDRESS_HINT = (
     "start Label Studio with SSRF_PROTECTION_ENABLED=false and ML_BLOCK_LOCAL_IP=false"
     " (or USE_DEFAULT_BANNED_SUBNETS=false alone)"
 )
+WHERE_HINT = "is Label Studio running, and is LABEL_STUDIO_URL right?"
 NOT_JSON_HINT = (
     "answered with something else than JSON; is Label Studio at this address, and is it the final"
     " one (redirects are not followed)?"
@@ -146,19 +147,14 @@ class LabelStudioHttp:
             if response.status_code == httpx.codes.UNAUTHORIZED and self._renew_token():
                 response = self._http.request(path, **request)
         except ApiError as error:
-            status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
-            raise _failure(
-                f"{where}: renewing the token", status, error.body, self._hide
-            ) from error
+            raise self._not_renewed(where, error) from error
         except ValueError as error:
             # The SDK reads the answer of the token route as JSON, whatever came.
             raise LabelStudioUnreachable(
                 f"{where}: renewing the access token: {NOT_JSON_HINT}"
             ) from error
-        except httpx.TimeoutException as error:
-            raise LabelStudioUnreachable(f"{where}: no answer in time") from error
         except httpx.HTTPError as error:
-            raise LabelStudioUnreachable(f"{where}: {type(error).__name__}: {error}") from error
+            raise LabelStudioUnreachable(f"{where}: {_trouble(error)}") from error
         if not response.is_success:
             raise _refusal(where, response, self._hide)
         return response
@@ -175,8 +171,7 @@ class LabelStudioHttp:
         try:
             return {"Authorization": self._wrapper.get_headers()["Authorization"]}
         except ApiError as error:
-            status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
-            raise _failure(where, status, error.body, self._hide) from error
+            raise self._not_renewed(self.url, error) from error
         except (httpx.HTTPError, ValueError) as error:
             raise LabelStudioUnreachable(f"{where}: {type(error).__name__}") from error
 
@@ -198,6 +193,14 @@ class LabelStudioHttp:
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             hint = NOT_JSON_HINT if isinstance(error, json.JSONDecodeError) else STRANGE_HINT
             raise LabelStudioUnreachable(f"{method} {self.url}{path}: {hint}") from error
+
+    def _not_renewed(self, where: str, error: ApiError) -> LabelStudioError:
+        where = f"{where}: renewing the token"
+        status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
+        if status == httpx.codes.NOT_FOUND:
+            # Not that a project is gone: every Label Studio has this page.
+            return LabelStudioUnreachable(f"{where}: 404, this is no Label Studio: {WHERE_HINT}")
+        return _failure(where, status, error.body, self._hide)
 
     def _hide(self, said: str) -> str:
         """Mask our key, and what it is exchanged for, in words that are not ours."""
@@ -260,6 +263,14 @@ def _refusal(where: str, response: httpx.Response, hide: Callable[[str], str]) -
     except ValueError:
         body = None
     return _failure(where, response.status_code, body, hide)
+
+
+def _trouble(error: httpx.HTTPError) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "no answer in time"
+    if isinstance(error, httpx.ConnectError):
+        return f"nothing answers ({error}): {WHERE_HINT}"
+    return f"{type(error).__name__}: {error}"
 
 
 def _failure(where: str, status: int, body: Any, hide: Callable[[str], str]) -> LabelStudioError:

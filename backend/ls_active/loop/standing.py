@@ -41,7 +41,19 @@ def state_of(outcome: Outcome, *, needed: int, contested: bool) -> tuple[State, 
             lacking or few,
             "label the tasks of the queue: press Label All Tasks; then a model is made by itself",
         )
-    return State.READY, f"{count(data.askable, 'task')} to label", ""
+    return State.READY, *_ready(outcome)
+
+
+def _ready(outcome: Outcome) -> tuple[str, str]:
+    waiting = f"{count(outcome.data.askable, 'task')} to label"
+    if outcome.pinned:
+        held = f"{waiting}; al-{outcome.pinned} is held by a rollback, no newer version is served"
+        return held, "to go on: `ls-active rollback PROJECT --unpin`"
+    if outcome.again_in:
+        # Label Studio is busy with each publication for a while.
+        turn = f"what is new is published in {outcome.again_in:.0f} s (busy_share, min_interval)"
+        return f"{waiting}; {turn}; `ls-active retrain` does not wait", ""
+    return waiting, ""
 
 
 def tied_words(tied: int) -> str:

@@ -121,6 +121,14 @@ class TestServe:
         assert run("serve", "--host", host)[0] == 0
         assert [settings.host for settings in self.served] == [host, host]
 
+    def test_wrong_options_of_all_projects_are_said_at_once(self, monkeypatch, run):
+        monkeypatch.setenv("OPTIONS", "strategy=margn")
+        get_settings.cache_clear()
+        code, _, err = run("serve")
+        assert (code, self.served) == (1, [])
+        assert "margn" in err
+        get_settings.cache_clear()
+
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
     def test_the_loopback_address_is_open(self, run, host):
         assert run("serve", "--host", host, "--port", "9999")[0] == 0

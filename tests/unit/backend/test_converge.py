@@ -123,6 +123,17 @@ class TestWhatIsSaid:
         assert {"sync", "fit", "score", "import", "patch", "evaluate"} <= status.timings.keys()
         assert result.annotated == 5
 
+    def test_that_what_is_new_waits_for_its_turn(self, rig):
+        rig.connect()
+        rig.label(5)
+        rig.run()
+        rig.studio.backends[0]["extra_params"] = rig.options | {"min_interval": 60}
+        rig.run(look=True)
+        rig.label(1)
+        assert rig.run().again_in > 30
+        assert "what is new is published in" in rig.status.detail
+        assert "retrain` does not wait" in rig.status.detail
+
     def test_what_cannot_be_read_or_agreed_on(self, rig, studio):
         studio.fields["maximum_annotations"] = 2
         studio.add_tasks([{}, {"text": ""}])

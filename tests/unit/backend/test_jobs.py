@@ -340,6 +340,16 @@ class TestOtherJobs:
         jobs.refit(UID)
         assert connected.status.state == "disconnected"
 
+    def test_disconnect_lets_go_of_a_held_version(self, connected, desk):
+        connected.label(6)
+        connected.run()
+        jobs.pin(UID, 1)
+        run_later(desk)
+        assert "held by a rollback" in connected.status.detail
+        assert "--unpin" in connected.status.remedy
+        jobs.disconnect(UID)
+        assert desk.store.read(UID, "pin") is None
+
     def test_disconnect_of_a_project_that_is_gone(self, connected, studio):
         studio.gone = True
         jobs.disconnect(UID)

@@ -229,7 +229,11 @@ class TestFailures:
             (httpx.Response(502, text="<html>"), LabelStudioUnreachable, "502"),
             (httpx.Response(200, text="<html>"), LabelStudioUnreachable, "something else than"),
             (httpx.ReadTimeout("slow"), LabelStudioUnreachable, "no answer in time"),
-            (httpx.ConnectError("refused"), LabelStudioUnreachable, "ConnectError: refused"),
+            (
+                httpx.ConnectError("refused"),
+                LabelStudioUnreachable,
+                r"nothing answers \(refused\).*LABEL_STUDIO_URL",
+            ),
         ],
     )
     def test_each_says_what_was_called_and_what_came(
