@@ -57,7 +57,7 @@ def access(identity: Identity | Exception, key: str) -> Iterator[Finding]:
         yield ok("label studio", f"{identity.version} answers")
         yield ok("key", f"a {kind_of(key)} of {identity.email}")
     elif isinstance(identity, LabelStudioUnauthorized):
-        yield _refused(identity, key)
+        yield _refused(identity)
     elif isinstance(identity, LabelStudioUnreachable):
         yield trouble(
             "label studio", str(identity), "start Label Studio, or correct LABEL_STUDIO_URL"
@@ -102,14 +102,15 @@ def data_manager() -> Iterator[Finding]:
     )
 
 
-def _refused(error: LabelStudioUnauthorized, key: str) -> Finding:
+def _refused(error: LabelStudioUnauthorized) -> Finding:
     if "legacy token authentication has been disabled" in str(error):
         return trouble(
             "key",
             "LABEL_STUDIO_API_KEY is a legacy token, and Label Studio takes none by default",
             f"{NEW_KEY_HINT}; or allow legacy tokens under Organization > Access Token Settings",
         )
-    return trouble("key", f"Label Studio refuses the {kind_of(key)}: {error}", NEW_KEY_HINT)
+    said = str(error).removesuffix(f"; {NEW_KEY_HINT}")
+    return trouble("key", f"Label Studio refuses LABEL_STUDIO_API_KEY: {said}", NEW_KEY_HINT)
 
 
 def _claims(key: str) -> dict[str, Any] | None:
