@@ -105,6 +105,11 @@ def need_publication(
         (standing.in_force != record["name"], f"Label Studio names {standing.in_force!r}", True),
         (standing.version != record["version"], other, back),
         (standing.config != record["config"], "the label config changed", True),
+        (
+            record.get("strategy", options.strategy) != options.strategy,
+            "another strategy was asked for",
+            True,
+        ),
         (drained(data, record, options), "the queue's head is used up", True),
         (standing.last_id > record["last_id"], "new tasks", False),
     ]

@@ -123,6 +123,21 @@ class TestWhatIsSaid:
         assert {"sync", "fit", "score", "import", "patch", "evaluate"} <= status.timings.keys()
         assert result.annotated == 5
 
+    def test_another_strategy_orders_the_queue_anew(self, rig):
+        rig.connect()
+        rig.label(6)
+        rig.run()
+        before = rig.record
+        assert rig.run().published == ""
+        rig.studio.backends[0]["extra_params"] = rig.options | {"strategy": "random"}
+        rig.run(look=True)
+        assert rig.record["strategy"] == "random"
+        assert (rig.record["version"], rig.record["why"]) == (
+            before["version"],
+            "another strategy was asked for",
+        )
+        assert rig.run().published == ""
+
     def test_that_what_is_new_waits_for_its_turn(self, rig):
         rig.connect()
         rig.label(5)
