@@ -11,7 +11,6 @@ from typing import cast
 
 import redis
 from redis.exceptions import RedisError
-from rq.job import JobStatus
 
 from ls_active import options
 from ls_active.digests import digest_of
@@ -20,7 +19,7 @@ from ls_active.engine.coalesce import Coalescer
 from ls_active.engine.figures import QueueFigures
 from ls_active.engine.queue_errors import queue_errors
 from ls_active.engine.rest import Rest
-from ls_active.engine.running import JobInHand, jobs_in_hand
+from ls_active.engine.running import JobInHand, ended_well, jobs_in_hand, last_words
 from ls_active.engine.wishes import Wishes
 from ls_active.errors import (
     BackendError,
@@ -80,11 +79,9 @@ class JobDesk:
         seconds = 5.0 if patient else 0.3
         # A machine that vanished says nothing, and a job would wait for it for ever.
         lively = {} if url.startswith("unix:") else {"socket_keepalive": True}
+        limit = None if patient else seconds
         self.redis = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=seconds,
-            socket_timeout=None if patient else seconds,
-            **lively,
+            url, socket_connect_timeout=seconds, socket_timeout=limit, **lively
         )
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
@@ -178,8 +175,7 @@ class JobDesk:
     def is_done(self, job_id: str) -> bool:
         """Return whether a job came to a good end, as far as is known: for a minute."""
         with queue_errors():
-            job = self.queue.fetch_job(job_id)
-            return job is not None and job.get_status() == JobStatus.FINISHED
+            return ended_well(self.queue.fetch_job(job_id))
 
     def is_forgotten(self, job_id: str) -> bool:
         """Return whether nothing is known of a job: it ended well a while ago, or was lost."""
@@ -189,13 +185,7 @@ class JobDesk:
     def failure(self, job_id: str) -> str:
         """Return the last words of a job that failed for good; empty of any other."""
         with queue_errors():
-            job = self.queue.fetch_job(job_id)
-            if job is None or job.get_status() != JobStatus.FAILED:
-                return ""
-            result = job.latest_result()
-        last = ((result and result.exc_string) or "").strip().rpartition("\n")[2]
-        # What Python writes last is the error's type, a colon, and what it says.
-        return last.partition(": ")[2] or last or "the job failed and does not say why"
+            return last_words(self.queue.fetch_job(job_id))
 
     def in_hand(self) -> list[JobInHand]:
         """Return the jobs that run or wait, with what each does just now."""

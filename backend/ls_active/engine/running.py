@@ -1,4 +1,4 @@
-"""The jobs that run and wait now, as people want to hear of them."""
+"""The jobs that run, wait or failed, as people want to hear of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rq import Queue
 from rq.exceptions import DeserializationError
-from rq.job import Job
+from rq.job import Job, JobStatus
 
 LOOKED_AT = 50
 """Jobs listed at most: a queue may be long."""
@@ -34,6 +34,21 @@ class JobInHand:
     started_at: float | None = None
     stage: str = ""
     share: float | None = None
+
+
+def ended_well(job: Job | None) -> bool:
+    """Return whether a job is finished."""
+    return job is not None and job.get_status() == JobStatus.FINISHED
+
+
+def last_words(job: Job | None) -> str:
+    """Return what a job that failed for good said; empty of any other."""
+    if job is None or job.get_status() != JobStatus.FAILED:
+        return ""
+    result = job.latest_result()
+    last = ((result and result.exc_string) or "").strip().rpartition("\n")[2]
+    # What Python writes last is the error's type, a colon, and what it says.
+    return last.partition(": ")[2] or last or "the job failed and does not say why"
 
 
 def jobs_in_hand(queue: Queue) -> list[JobInHand]:

@@ -196,11 +196,10 @@ class LabelStudioHttp:
 
     def _not_renewed(self, where: str, error: ApiError) -> LabelStudioError:
         where = f"{where}: renewing the token"
-        status = error.status_code or httpx.codes.INTERNAL_SERVER_ERROR
-        if status == httpx.codes.NOT_FOUND:
+        if error.status_code == httpx.codes.NOT_FOUND:
             # Not that a project is gone: every Label Studio has this page.
             return LabelStudioUnreachable(f"{where}: 404, this is no Label Studio: {WHERE_HINT}")
-        return _failure(where, status, error.body, self._hide)
+        return _failure(where, error.status_code or 500, error.body, self._hide)
 
     def _hide(self, said: str) -> str:
         """Mask our key, and what it is exchanged for, in words that are not ours."""
