@@ -27,6 +27,7 @@ from ls_active.records.project import Connection, ProjectStatus, State
 from ls_active.records.store import Store
 from ls_active.settings import Settings, get_settings
 from tests.harness.command_line import run_here
+from tests.harness.stack import free_port
 from tests.http_fakes import make_settings
 from tests.unit.backend.test_doctor import PROJECT
 
@@ -108,6 +109,8 @@ class TestServe:
     @pytest.fixture(autouse=True)
     def _served(self, monkeypatch):
         self.served: list[Settings] = []
+        # A service may be running on this machine.
+        monkeypatch.setenv("PORT", str(free_port()))
         monkeypatch.setattr(stack, "serve", lambda settings: self.served.append(settings) or 0)
 
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "backend.internal"])
