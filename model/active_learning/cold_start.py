@@ -10,7 +10,7 @@ from active_learning.features import is_sparse, stored_values, weigh
 from active_learning.types import Features, Floats, Ints
 
 SAMPLE = 20_000
-"""Rows clustered at most: a few hundred clusters do not get better by more."""
+"""Rows clustered at most: hundreds of clusters get no better by more (see docs/sampling.md)."""
 
 COLUMNS = 2**15
 """Columns kept for the decomposition: those that carry most of the weight."""

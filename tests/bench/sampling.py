@@ -40,6 +40,8 @@ What `make bench-sampling` printed. Of a pool of more than 20,000 tasks, `badge`
 and `typiclust`, and the start of `auto`, look at 20,000, drawn anew each time; the other strategies
 look at all. Here the same runs are made with all tasks looked at, with 20,000 of 59,400, and with
 far fewer than ever are: a tenth and a fiftieth. A fiftieth of a million would be 20,000.
+In none of the 32 comparisons lies the interval below 1: nothing is lost that could be seen. `bald`
+and `coreset`, which ask much of the same and about outliers, get better by it.
 """
 
 
@@ -109,7 +111,7 @@ def measure(names: Sequence[str] | None, report: Report) -> Table:
     table = Table(
         "Area under the learning curve, and its ratio to that with all tasks looked at",
         ("data", "pool", "seeds", "strategy", "all", "looked at", "ratio", "looked at ", "ratio "),
-        (f"accuracy over {ROUNDS * BATCH} labels, seeds in pairs, 95 % intervals.",),
+        (f"accuracy over {ROUNDS * BATCH} labels, seeds in pairs, 95 % intervals",),
     )
     everything: list[list[float]] = []
     parts: list[list[float]] = []
@@ -128,7 +130,7 @@ def measure(names: Sequence[str] | None, report: Report) -> Table:
             table.row(name, size, seeds, strategy, mean, *cells)
             report.console.print(*table.rows[-1], style="dim")
     together = mean_ratio(parts, everything)
-    table.notes += (f"a fiftieth looked at, all rows together: {_shown(together)}.",)
+    table.notes += (f"a fiftieth looked at, all rows together: {_shown(together)}",)
     return table
 
 
