@@ -56,6 +56,7 @@ NICENESS = 5
 
 _ALIVE_SECONDS = 10.0
 _RECOVERY_MILLISECONDS = 1000
+_TAKEN_SECONDS = 3.0
 
 
 class LoopWorker(Worker):
@@ -152,9 +153,29 @@ def recover(queue: Queue) -> None:
     if not queue.connection.set("al:recovering", 1, nx=True, px=_RECOVERY_MILLISECONDS):
         return
     queue.started_job_registry.cleanup()
+    _put_back(queue)
     clean_worker_registry(queue)
     for registry in (FinishedJobRegistry, FailedJobRegistry):
         registry(queue=queue).cleanup()
+
+
+def _put_back(queue: Queue) -> None:
+    """Put back what a worker had taken and not begun when it died.
+
+    RQ waits a minute, and then calls it failed.
+    """
+    taken = queue.intermediate_queue
+    for job_id in taken.get_job_ids():
+        seen = f"al:taken:{job_id}"
+        queue.connection.set(seen, time.time(), nx=True, ex=60)
+        first = cast("bytes | None", queue.connection.get(seen))
+        # A worker that lives has begun it within milliseconds.
+        if first is None or time.time() - float(first) < _TAKEN_SECONDS:
+            continue
+        if job_id not in queue.started_job_registry:
+            queue.push_job_id(job_id, at_front=True)
+        taken.remove(job_id)
+        queue.connection.delete(seen)
 
 
 def run_worker(redis_url: str, worker_class: type[LoopWorker] = LoopWorker) -> None:

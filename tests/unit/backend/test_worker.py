@@ -261,6 +261,19 @@ class TestWorker:
             wait_until(lambda: connection.lrange("notes", 0, -1) == [b"finished"])
             assert connection.get("runs") == b"2"
 
+    def test_a_job_that_was_taken_and_not_begun_is_done_soon(self, valkey, connection, queue):
+        """RQ would call it failed, after a minute."""
+        job = enqueue(queue, "note", valkey, "done")
+        taken = queue.intermediate_queue
+        connection.lmove(queue.key, taken.key, "LEFT", "RIGHT")
+        began = time.monotonic()
+        with workers(valkey):
+            assert pop(connection, "notes") == b"done"
+            assert time.monotonic() - began < 30
+            wait_until(lambda: taken.get_job_ids() == [])
+        assert len(FailedJobRegistry(queue=queue)) == 0
+        assert not connection.exists(f"al:taken:{job}")
+
     def test_a_killed_horse_is_replaced(self, valkey, connection, queue):
         with workers(valkey):
             enqueue(queue, "hang_once", valkey)
