@@ -123,6 +123,7 @@ def test_soak(make_case, stack: Stack, seconds: int) -> None:
         atop = (96, 32) if name != "worker 1" else (512, 64)
         assert late[f"{name} MiB"] < early[f"{name} MiB"] + atop[0]
         assert late[f"{name} files"] < early[f"{name} files"] + atop[1]
-    assert late["Redis keys"] < early["Redis keys"] + 100
+    # Each job of the last minute has two.
+    assert late["Redis keys"] < early["Redis keys"] + 300
     assert late["store MiB"] < early["store MiB"] + 128
     assert len(list((stack.folder / "data").rglob("*.npz"))) <= Options().keep_models + 1
