@@ -56,7 +56,7 @@ NICENESS = 5
 
 _ALIVE_SECONDS = 10.0
 _RECOVERY_MILLISECONDS = 1000
-_TAKEN_SECONDS = 3.0
+_TAKEN_SECONDS = 10.0
 
 
 class LoopWorker(Worker):
@@ -169,7 +169,7 @@ def _put_back(queue: Queue) -> None:
         seen = f"al:taken:{job_id}"
         queue.connection.set(seen, time.time(), nx=True, ex=60)
         first = cast("bytes | None", queue.connection.get(seen))
-        # A worker that lives has begun it within milliseconds.
+        # A worker that lives has begun it within milliseconds, or some seconds under load.
         if first is None or time.time() - float(first) < _TAKEN_SECONDS:
             continue
         if job_id not in queue.started_job_registry:
