@@ -224,8 +224,9 @@ class Publisher:
         left = [name for number, name in self._ours(present) if number > last]
         if left:
             current = self._client.project(self._project_id).model_version
+            titles = [row["title"] for row in self._client.ml_backends(self._project_id)]
             if self.claimed(current):
-                self.prune(current, [name for name in left if name != current], ())
+                self.prune(current, [name for name in left if name != current], titles)
 
     def _ours(self, present: Iterable[str]) -> list[tuple[int, str]]:
         """Return number and name of our publications, ascending.
