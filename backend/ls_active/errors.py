@@ -13,7 +13,8 @@
     ├── NotYet                            409  an action that has nothing to work on so far
     ├── NotFound                          404  a project, version or route we do not have
     ├── PayloadTooLarge                   413  a body beyond the limit
-    ├── Busy                              503  the predict queue is full; ask again
+    ├── RequestTooSlow                    408  a body that does not arrive
+    ├── Busy                              503  too much is asked at once; ask again
     ├── QueueDown                         503  Redis does not answer
     ├── StoreError                        503  the data folder cannot be read or written
     ├── NotConfigured                     503  LABEL_STUDIO_URL or its key is missing
@@ -107,6 +108,13 @@ class PayloadTooLarge(BackendError):
 
     status = 413
     code = "payload_too_large"
+
+
+class RequestTooSlow(BackendError):
+    """Raised when a body does not arrive in time."""
+
+    status = 408
+    code = "request_too_slow"
 
 
 class Busy(BackendError):

@@ -27,8 +27,9 @@ from ls_active.job_desk import JobDesk
 from ls_active.records.project import ProjectStatus
 from ls_active.service import Service
 from ls_active.settings import Settings
-from ls_active.web.asgi import ERROR_HANDLERS, BasePath, Measured, own_url, read_body
+from ls_active.web.asgi import ERROR_HANDLERS, BasePath, Measured, own_url
 from ls_active.web.auth import Guard
+from ls_active.web.bodies import Bodies
 from ls_active.web.desk import Desk, Predictions, react
 from ls_active.web.document import (
     ALIVE,
@@ -53,6 +54,9 @@ WEBHOOK_MB = 16
 """Of a longer one the hint is lost, and the timer sees the change: anybody may send one, and its
 secret can only be compared when all of it was read."""
 
+AT_ONCE = 2
+"""How many of the longest bodies are held at once, and how many of the longest webhooks beside."""
+
 _DESK_THREADS = 8
 """Threads that talk to Redis; each call takes a millisecond, or half a second when it is down."""
 
@@ -73,6 +77,11 @@ class Api:
         self._redis = "unknown"
         self.guard = Guard(settings)
         self._door = Door(settings)
+        self._longest = settings.max_body_mb * 2**20
+        self._longest_webhook = min(self._longest, WEBHOOK_MB * 2**20)
+        self._bodies = Bodies(AT_ONCE * self._longest)
+        # Of their own: those who may send them know no password.
+        self._webhooks = Bodies(AT_ONCE * self._longest_webhook)
         self.metrics = Metrics(jobs.figures, self._statuses)
 
     async def alive(self, request: Request) -> Response:
@@ -93,21 +102,26 @@ class Api:
 
     async def setup(self, request: Request) -> schemas.SetupReply:
         """Take note of a connection; say the current version."""
-        body = await self._body(request)
-        message = schemas.parse(schemas.SetupRequest, body)
+        self._door.check_origin(request.headers)
+        async with self._bodies.read(request, self._longest) as body:
+            message = schemas.parse(schemas.SetupRequest, body)
         address = self._settings.public_url or own_url(request)
         version = await self._in_thread(SETUP_SECONDS, self._jobs.setup, message, address)
         return schemas.SetupReply(model_version=version)
 
     async def predict(self, request: Request) -> Response:
         """Hand the bytes to a process, and what it says back."""
-        answer = await self._pool.answer(await self._body(request))
+        self._door.check_origin(request.headers)
+        async with self._bodies.read(request, self._longest) as body:
+            answer = await self._pool.answer(body)
         return Response(answer.body, answer.status, media_type="application/json")
 
     async def webhook(self, request: Request) -> dict[str, str]:
         """Note that something changed."""
         self.guard.may_be_webhook(request.headers)
-        event = schemas.parse(schemas.WebhookEvent, await self._body(request, WEBHOOK_MB))
+        self._door.check_origin(request.headers)
+        async with self._webhooks.read(request, self._longest_webhook) as body:
+            event = schemas.parse(schemas.WebhookEvent, body)
         secret = self._jobs.webhook_secret(event.uid) if event.uid else None
         self.guard.check_webhook(request.headers, secret)
         if event.known and event.uid:
@@ -134,11 +148,6 @@ class Api:
         """Answer Prometheus."""
         text = await anyio.to_thread.run_sync(self.metrics.render, limiter=self._limiter)
         return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-    async def _body(self, request: Request, most_mb: int | None = None) -> bytes:
-        self._door.check_origin(request.headers)
-        own = self._settings.max_body_mb
-        return await read_body(request, min(own, most_mb or own) * 2**20)
 
     async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
         """Ask what needs Redis, and remember whether it answered."""

@@ -1,4 +1,4 @@
-"""What the routes share: bodies within a limit, a base path, measuring, and errors as JSON."""
+"""What the routes share: a base path, measuring, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ls_active import schemas
-from ls_active.errors import BackendError, BadRequest, PayloadTooLarge
+from ls_active.errors import BackendError, BadRequest
 from ls_active.web.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -23,26 +23,6 @@ logger = logging.getLogger(__name__)
 Handler: TypeAlias = Callable[[Request, Exception], Response | Awaitable[Response]]
 
 _HOST = re.compile(r"([A-Za-z0-9._~\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """Read a request's body, and stop as soon as it is too long.
-
-    Raises
-    ------
-    PayloadTooLarge
-        By what the header says, or by what arrives.
-    """
-    too_large = PayloadTooLarge(f"the body is longer than {limit} bytes (see MAX_BODY_MB)")
-    told = request.headers.get("content-length", "")
-    if told.isdecimal() and (len(told) > 18 or int(told) > limit):
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise too_large
-    return bytes(body)
 
 
 class Measured:

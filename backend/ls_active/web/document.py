@@ -36,6 +36,7 @@ _BODY = refusals(
     {
         400: "The body cannot be read.",
         403: "A page of another site sent it.",
+        408: "The body did not arrive in time.",
         413: "The body is longer than MAX_BODY_MB, or a webhook longer than 16 MiB.",
     }
 )
