@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -182,7 +183,20 @@ def run_worker(redis_url: str, worker_class: type[LoopWorker] = LoopWorker) -> N
     """Work until SIGTERM or SIGINT (a second one kills the job), or until Redis is gone in one."""
     connection = redis.Redis.from_url(redis_url)
     importlib.import_module(worker_class.job_class.module)  # once here, not in every fork
-    worker_class(connection).work(logging_level="WARNING")
+    logging.getLogger("rq.worker").addFilter(_in_words)
+    try:
+        worker_class(connection).work(logging_level="WARNING")
+    except RedisError as error:
+        sys.exit(f"the worker ends, Redis refuses: {error}")
+
+
+def _in_words(record: logging.LogRecord) -> bool:
+    """Have RQ say in a line what Redis said, a full disk for one, and not where it was asked."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, RedisError):
+        record.msg, record.args = f"{record.getMessage()} {error}", ()
+        record.exc_info = None
+    return True
 
 
 def run_timer(
