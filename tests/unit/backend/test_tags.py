@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from active_learning.outcomes import Verdict
 from ls_active.labeling.label_config import parse
+from ls_active.labeling.layout import Layout
 from ls_active.labeling.plan import Head
 from ls_active.labeling.tags import TagAdapter, adapters
 from tests.checks import tag as tag_checks
@@ -105,6 +106,38 @@ def test_a_step_of_next_to_nothing_allows_every_number(step: str) -> None:
     head = head_of(view(f'<Number name="c" toName="t" min="0" max="1e12" step="{step}"/>'))
     [region] = head.write(Verdict(1e10 + 0.5, 0.9))
     assert region["value"] == {"number": 1e10 + 0.5}
+
+
+@pytest.mark.parametrize("said", [None, "A", {"A": 1}, [3], [None], {}], ids=repr)
+@pytest.mark.parametrize(
+    "head",
+    [choices('choice="multiple"'), head_of(EXAMPLES["Taxonomy"][0].xml)],
+    ids=["set", "paths"],
+)
+def test_an_answer_that_cannot_be_read_is_not_none_of_these(head: Head, said: object) -> None:
+    kind = head.adapter.region_type
+    for value in ({kind: said}, {}, None, said):
+        assert head.read([{"from_name": "c", "value": value}]) is None
+    assert head.read([{"from_name": "c", "value": {kind: []}}]) == frozenset()
+    assert head.read([]) == frozenset()
+
+
+@pytest.mark.parametrize("start", [None, "/p[1]/text()[1]", "0", float("nan"), 9], ids=repr)
+def test_spans_of_which_none_can_be_read_are_not_no_spans(start: object) -> None:
+    head, layout = head_of(EXAMPLES["Labels"][0].xml), Layout(((0, 3), (4, 7)), "Ada saw")
+    odd = {"from_name": "c", "value": {"start": start, "end": 3, "labels": ["Person"]}}
+    whole = {"from_name": "c", "value": {"start": 4, "end": 7, "labels": ["Person"]}}
+    assert head.read([odd], layout) is None
+    assert head.read([odd, whole], layout) == (None, "Person")
+    assert head.read([], layout) == (None, None)
+
+
+@pytest.mark.parametrize("number", [1e18, -1e18, "5", 0])
+def test_numbers_are_read_up_to_where_squares_overflow(number: float | str) -> None:
+    head = head_of(EXAMPLES["Number"][0].xml)
+    assert head.read([{"from_name": "c", "value": {"number": number}}]) == float(number)
+    for more in (1.1e18, "-1e19", 1e308):
+        assert head.read([{"from_name": "c", "value": {"number": more}}]) is None
 
 
 class TestSetsOfChoices:

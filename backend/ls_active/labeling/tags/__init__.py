@@ -14,7 +14,7 @@ from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
 
-__all__ = ["TagAdapter", "adapters", "region", "values_of"]
+__all__ = ["TagAdapter", "adapters", "is_blank", "region", "values_of"]
 
 
 class TagAdapter(Protocol):
@@ -63,11 +63,25 @@ def adapters() -> dict[str, TagAdapter]:
 
 def values_of(control: ControlTag, result: Any, kind: str) -> Iterator[Any]:
     """Yield ``value`` of each region that a control made, as far as it is an object with `kind`."""
+    for value in _said(control, result):
+        if isinstance(value, dict) and kind in value:
+            yield value
+
+
+def is_blank(control: ControlTag, result: Any, kind: str) -> bool:
+    """Whether a control made no region, or none that says more than an empty list under `kind`.
+
+    Else something was answered: where it cannot be read, that is not "none of these".
+    """
+    said = _said(control, result)
+    return all(isinstance(value, dict) and value.get(kind) == [] for value in said)
+
+
+def _said(control: ControlTag, result: Any) -> Iterator[Any]:
+    """Yield what stands as the value of each region that a control made."""
     for item in result if isinstance(result, list) else []:
         if isinstance(item, dict) and item.get("from_name") == control.name:
-            value = item.get("value")
-            if isinstance(value, dict) and kind in value:
-                yield value
+            yield item.get("value")
 
 
 def region(

@@ -9,7 +9,7 @@ from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
-from ls_active.labeling.tags import region, values_of
+from ls_active.labeling.tags import is_blank, region, values_of
 
 MODES = {"single": Kind.SINGLE, "single-radio": Kind.SINGLE, "multiple": Kind.MULTIPLE}
 
@@ -55,7 +55,8 @@ class ChoicesAdapter:
         if self.kind(control) is Kind.MULTIPLE:
             # Where one must be chosen, no region at all is another control's annotation.
             empty = not said and control.has("required")
-            return None if empty or not answers <= known else frozenset(answers)
+            unread = not answers and not is_blank(control, result, "choices")
+            return None if empty or unread or not answers <= known else frozenset(answers)
         return answers.pop() if len(answers) == 1 and answers <= known else None
 
     def write(

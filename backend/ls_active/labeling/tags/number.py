@@ -11,6 +11,9 @@ from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
 from ls_active.labeling.tags import region, values_of
 
+LARGEST = 1e18
+"""Beyond it squares overflow: one such number would leave no model, and no order, of any."""
+
 
 class NumberAdapter:
     """A number, kept within `min` and `max` and on the steps the annotator has."""
@@ -39,7 +42,8 @@ class NumberAdapter:
     def read(self, control: ControlTag, result: Any, layout: Layout | None) -> Answer | None:  # noqa: ARG002
         """Return the number of one annotation; two different ones say nothing."""
         said = {_number(value["number"]) for value in values_of(control, result, "number")}
-        return said.pop() if len(said) == 1 else None
+        answer = said.pop() if len(said) == 1 else None
+        return None if answer is None or abs(answer) > LARGEST else answer
 
     def write(
         self,

@@ -11,7 +11,7 @@ from active_learning.outcomes import Verdict
 from active_learning.types import Answer
 from ls_active.labeling.label_config import ControlTag
 from ls_active.labeling.layout import Layout, runs
-from ls_active.labeling.tags import region, values_of
+from ls_active.labeling.tags import is_blank, region, values_of
 
 Value = dict[str, Any]
 
@@ -37,7 +37,7 @@ def read_spans(
 
     A unit belongs to a span that shares anything with it. Where spans overlap, the shorter one,
     which says more, has the unit. Units under a label that the config no longer has keep its name:
-    what they are now, nobody said.
+    what they are now, nobody said. Spans of which none can be read are no answer.
 
     Parameters
     ----------
@@ -55,6 +55,8 @@ def read_spans(
         known = [name for name in named if name in control.labels] or named
         if known and start is not None and end is not None and start <= end:
             found.append((end - start, start, end + shift, known[0]))
+    if not found and not is_blank(control, result, kind):
+        return None
     names: list[str | None] = [None] * len(layout.spans)
     for _, start, end, name in sorted(found, reverse=True):
         for unit in layout.touching(start, end):

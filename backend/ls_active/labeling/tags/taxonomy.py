@@ -8,7 +8,7 @@ from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
-from ls_active.labeling.tags import region, values_of
+from ls_active.labeling.tags import is_blank, region, values_of
 
 MAX_PATHS = 1000
 """A head has a row of weights a path; of more, few would ever see a label."""
@@ -54,7 +54,9 @@ class TaxonomyAdapter:
             return None
         if self.kind(control) is Kind.SINGLE:
             return answers.pop() if len(answers) == 1 else None
-        return None if not said and control.has("required") else frozenset(answers)
+        empty = not said and control.has("required")
+        unread = not answers and not is_blank(control, result, "taxonomy")
+        return None if empty or unread else frozenset(answers)
 
     def write(
         self,
