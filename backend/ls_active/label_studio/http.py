@@ -182,7 +182,7 @@ class LabelStudioHttp:
             return None
         try:
             return response.json()
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise LabelStudioUnreachable(f"{method} {self.url}{path}: {NOT_JSON_HINT}") from error
 
     def read(self, of: Callable[[httpx.Response], T], method: str, path: str, **options: Any) -> T:
@@ -190,7 +190,7 @@ class LabelStudioHttp:
         response = self.call(method, path, **options)
         try:
             return of(response)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             hint = NOT_JSON_HINT if isinstance(error, json.JSONDecodeError) else STRANGE_HINT
             raise LabelStudioUnreachable(f"{method} {self.url}{path}: {hint}") from error
 
@@ -259,7 +259,7 @@ def _refusal(where: str, response: httpx.Response, hide: Callable[[str], str]) -
         )
     try:
         body = response.json()
-    except ValueError:
+    except (RecursionError, ValueError):
         body = None
     return _failure(where, response.status_code, body, hide)
 

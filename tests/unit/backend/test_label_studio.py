@@ -427,6 +427,17 @@ def test_json_that_label_studio_does_not_send_is_no_answer(body, call):
         call(client)
 
 
+def test_json_nested_beyond_what_can_be_read_is_no_answer():
+    deep = b"[" * 100_000 + b"]" * 100_000
+    with connect(Server(httpx.Response(200, content=deep))) as client:
+        for call in (client.projects, lambda: list(client.tasks(1))):
+            with pytest.raises(LabelStudioUnreachable, match="JSON"):
+                call()
+    refused = Server(httpx.Response(400, content=deep))
+    with connect(refused) as client, pytest.raises(LabelStudioRejected, match="400"):
+        client.project(1)
+
+
 @pytest.mark.parametrize("body", [[3], [{}], [{"id": 1}], {"detail": "no"}, 3], ids=repr)
 def test_rows_without_an_id_and_an_address_are_none(body):
     server = Server(httpx.Response(200, json=body))
