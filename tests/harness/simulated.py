@@ -81,7 +81,7 @@ class SimulatedLabelStudio(SimulatedProject):
     def project(self, project_id: int) -> Project:
         self._called("project", project_id)
         annotations = [item for task in self.rows.values() for item in task.annotations]
-        skipped = sum(item["was_cancelled"] for item in annotations)
+        skipped = sum(bool(item["was_cancelled"]) for item in annotations)
         known = {**self.fields, "model_version": self.fields["model_version"] or ""}
         return Project(
             id=self.number,

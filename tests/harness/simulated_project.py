@@ -34,7 +34,7 @@ class SimulatedTask:
 
     @property
     def cancelled(self) -> int:
-        return sum(item["was_cancelled"] for item in self.annotations)
+        return sum(bool(item["was_cancelled"]) for item in self.annotations)
 
     @property
     def submitted(self) -> int:

@@ -214,8 +214,8 @@ class Reader:
             yield Annotation(
                 id=raw["id"],
                 task=task["id"],
-                annotator=raw.get("completed_by"),
-                result=[_cut(region) for region in raw["result"] or () if self._reads(region)],
+                annotator=_person(raw.get("completed_by")),
+                result=self._regions(raw["result"]),
                 skipped=bool(raw["was_cancelled"]),
                 ground_truth=bool(raw["ground_truth"]),
                 created_at=raw["created_at"],
@@ -223,8 +223,14 @@ class Reader:
                 lead_time=raw.get("lead_time"),
             )
 
+    def _regions(self, result: Any) -> list[dict[str, Any]]:
+        """Return what a tag can read of a result: JSON of any shape, as a script may import it."""
+        found = result if isinstance(result, list) else []
+        return [_cut(region) for region in found if self._reads(region)]
+
     def _reads(self, region: Any) -> bool:
-        return isinstance(region, dict) and region.get("type") in self._region_types
+        kind = region.get("type") if isinstance(region, dict) else None
+        return isinstance(kind, str) and kind in self._region_types
 
 
 def state_of(task: query.Task) -> TaskState:
@@ -262,6 +268,12 @@ def _explained(task: query.Task, before: TaskState | None) -> bool:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _person(said: Any) -> int | None:
+    """Return the id of whom an annotation is by; some lists give the whole user."""
+    found = said.get("id") if isinstance(said, dict) else said
+    return found if type(found) is int and 0 <= found < 2**63 else None
 
 
 def _cut(region: dict[str, Any]) -> dict[str, Any]:
