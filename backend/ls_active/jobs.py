@@ -195,15 +195,7 @@ class _Run:
             return
         with connect(self._desk.settings) as client:
             shop = Workshop(self._uid, self._desk.settings, self._desk.store, client, lock.check)
-            adoption = Adoption(shop, connection)
-            project = find_project(client, connection.uid)
-            if project is not None:
-                adoption.disconnect(project)
-                self._desk.store.delete(self._uid, "pin")
-                shop.say(State.DISCONNECTED, "sampling and model version are what they were")
-            else:
-                connection.but(active=False, adopted=False).save(self._desk.store)
-                shop.say(State.DISCONNECTED, "it is gone from Label Studio, with all that was ours")
+            Adoption(shop, connection).leave()
         self._redis.delete(self._key("setup"), self._key("look"))
 
     def forget(self, lock: Lock) -> None:

@@ -34,6 +34,8 @@ class Trouble:
     ----------
     where : str
         A pattern for ``"METHOD /path"``.
+    after : int
+        How many such calls pass before.
     status : int
         Answered without doing anything; 0: the call is done first.
     body : bytes
@@ -51,6 +53,7 @@ class Trouble:
     """
 
     where: str = ""
+    after: int = 0
     status: int = 0
     body: bytes = b'{"detail": "no"}'
     delay: float = 0.0
@@ -96,6 +99,9 @@ class Wire:
         with self.lock:
             self.calls[call] += 1
             found = next((t for t in self.troubles if t.times and re.search(t.where, call)), None)
+            if found is not None and found.after:
+                found.after -= 1
+                return None
             if found is not None:
                 found.times -= 1
             return found

@@ -164,12 +164,14 @@ def disconnect(text: str) -> None:
     settings = read_settings()
     uid = find_known(Store(settings.data_dir), text)
     what, since = "Disconnecting", time.time()
-
-    def gone(now: ProjectStatus) -> bool:
-        return now.updated_at > since and now.state == State.DISCONNECTED
-
     with open_desk(settings) as desk:
         job = desk.ask("disconnect", uid)
+
+        def gone(now: ProjectStatus) -> bool:
+            # Another run says so, too, of a project that this one has only half given back.
+            said = now.updated_at > since and now.state == State.DISCONNECTED
+            return said and desk.is_done(job)
+
         after = wait_for(
             desk.store, uid, gone, what=what, since=since, failure=lambda: desk.failure(job)
         )

@@ -37,15 +37,15 @@ class LabelStudioConnections:
             "send_for_all_actions": not wanted,
             "actions": wanted,
         }
-        return dict(self.http.json("POST", "/api/webhooks/", body=body))
+        return self.http.read(_row, "POST", "/api/webhooks/", body=body)
 
     def update_webhook(self, webhook_id: int, **fields: Any) -> dict[str, Any]:
         """Change fields of a webhook; Label Studio clears ``actions`` unless they are given."""
-        return dict(self.http.json("PATCH", f"/api/webhooks/{webhook_id}/", body=fields))
+        return self.http.read(_row, "PATCH", f"/api/webhooks/{webhook_id}/", body=fields)
 
     def delete_webhook(self, webhook_id: int) -> None:
         """Delete a webhook."""
-        self.http.json("DELETE", f"/api/webhooks/{webhook_id}/")
+        self.http.read(_nothing, "DELETE", f"/api/webhooks/{webhook_id}/")
 
     def ml_backends(self, project_id: int) -> list[dict[str, Any]]:
         """Return the backends connected to a project.
@@ -74,7 +74,7 @@ class LabelStudioConnections:
                 "basic_auth_user": user,
                 "basic_auth_pass": password,
             }
-        return dict(self.http.json("POST", "/api/ml", body=body))
+        return self.http.read(_row, "POST", "/api/ml", body=body)
 
     def delete_ml_backend(self, backend_id: int) -> None:
         """Disconnect a backend; its webhook and its predictions stay.
@@ -82,9 +82,26 @@ class LabelStudioConnections:
         A ``model_version`` that is its title is emptied by Label Studio, but not if its process
         has deleted a project before (that switches the handler off): set it yourself.
         """
-        self.http.json("DELETE", f"/api/ml/{backend_id}")
+        self.http.read(_nothing, "DELETE", f"/api/ml/{backend_id}")
 
 
 def _rows(answer: httpx.Response) -> list[dict[str, Any]]:
-    # Everybody who asks for them goes by these two.
-    return [{**row, "id": int(row["id"]), "url": str(row["url"])} for row in answer.json()]
+    said = answer.json()
+    if not isinstance(said, list):
+        # An empty object, read as no rows, would mean that ours was deleted.
+        raise TypeError("no list")
+    return list(map(_checked, said))
+
+
+def _row(answer: httpx.Response) -> dict[str, Any]:
+    return _checked(answer.json())
+
+
+def _checked(row: Mapping[str, Any]) -> dict[str, Any]:
+    # Everybody who asks for rows goes by these two.
+    return {**row, "id": int(row["id"]), "url": str(row["url"])}
+
+
+def _nothing(answer: httpx.Response) -> None:
+    if answer.content and answer.json() is not None:
+        raise ValueError("a deletion is answered with nothing: somebody else answered this one")

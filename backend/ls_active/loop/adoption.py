@@ -16,8 +16,8 @@ from ls_active.label_studio.client import Project
 from ls_active.labeling.label_config import LabelConfig
 from ls_active.labeling.plan import Plan
 from ls_active.loop.publication import Publisher, unasked
-from ls_active.loop.workshop import Workshop
-from ls_active.records.project import Connection
+from ls_active.loop.workshop import Workshop, find_project
+from ls_active.records.project import Connection, State
 from ls_active.records.secret import SECRET_HEADER, webhook_secret
 
 logger = logging.getLogger(__name__)
@@ -39,13 +39,14 @@ def find_backend(
 ) -> dict[str, Any] | None:
     """Return the row of Label Studio's backends that is us.
 
-    The one `known` as ours, else the one at our address, else the only one at our host. Never
-    another: it would get our webhook's secret, and be deleted when we leave.
+    The one `known` as ours, else the one at our address, else, before any was known, the only one
+    at our host. Never another: it would get our webhook's secret, and be deleted when we leave.
     """
     same = [row for row in rows if row["id"] == known]
     here = [row for row in rows if row["url"].rstrip("/") == own_url.rstrip("/")]
     near = [row for row in rows if urlsplit(row["url"]).netloc == urlsplit(own_url).netloc]
-    return next(iter([*same, *here, *(near if len(near) == 1 else [])]), None)
+    only = near if known is None and len(near) == 1 else []
+    return next(iter([*same, *here, *only]), None)
 
 
 class Adoption:
@@ -73,7 +74,6 @@ class Adoption:
             return True
         if not at_once and time.time() - known.backends_seen_at < BACKENDS_EVERY:
             return True
-        self._change(backends_seen_at=time.time())
         rows = self._shop.client.ml_backends(self._id)
         row = find_backend(rows, known.own_url, known.backend)
         if row is None:
@@ -87,6 +87,8 @@ class Adoption:
         if moved:
             self._delete_webhooks()
         self._change(
+            # Only now: a look that failed is taken again by the next run.
+            backends_seen_at=time.time(),
             webhook=known.webhook and not moved,
             own_url=row["url"].rstrip("/"),
             backend=row["id"],
@@ -159,9 +161,27 @@ class Adoption:
             client.delete_webhook(extra["id"])
         self._change(webhook=True)
 
+    def leave(self) -> None:
+        """Disconnect the project, if Label Studio shows it, and say so."""
+        project = find_project(self._shop.client, self._shop.uid)
+        if project is None:
+            # What is to be put back stays known: it may only be hidden.
+            self._change(active=False, adopted=False)
+            self._shop.say(
+                State.DISCONNECTED,
+                "it is gone from Label Studio, or hidden from our key",
+                "if it is still there, give the key's user access to it, and disconnect it again",
+            )
+            return
+        self.disconnect(project)
+        self._shop.store.delete(self._shop.uid, "pin")
+        self._shop.say(State.DISCONNECTED, "sampling and model version are what they were")
+
     def disconnect(self, project: Project) -> None:
         """Put back what adopting overwrote, and take away what is ours."""
         client, original = self._shop.client, self.connection.original
+        # If this ends halfway, the next run sees that our row is gone, and takes nothing back.
+        self._change(backends_seen_at=0.0)
         theirs = project.model_version and not self._is_ours(project.model_version)
         version = project.model_version if theirs else original.get("model_version", "")
         self._remove_backend()

@@ -41,8 +41,11 @@ class TestFindingOurRow:
         assert find_backend([other, OURS], OWN_URL) == OURS
         assert find_backend([other], OWN_URL) == other
         assert find_backend([other, {**other, "id": 8}], OWN_URL) is None
-
         assert find_backend([], OWN_URL) is None
+
+    def test_a_neighbour_is_not_ours_once_we_know_our_own(self):
+        other = {**OURS, "id": 9, "url": f"{OWN_URL}/other"}
+        assert find_backend([other], OWN_URL, known=1) is None
 
 
 class TestAdopting:

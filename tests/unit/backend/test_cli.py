@@ -10,13 +10,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
 from rich.console import Console
 
 from ls_active import stack, words
+from ls_active.cli import commands
 from ls_active.cli import main as cli
 from ls_active.console import connecting, known, show
 from ls_active.console.waiting import NotDone, wait_for
@@ -103,6 +106,24 @@ class TestErrors:
         code, _, err = run("worker")
         assert code == 1
         assert "REDIS_URL" in err
+
+
+class TestDisconnecting:
+    @pytest.mark.parametrize("failure", ["", "DELETE http://studio/api/ml/1: 500"])
+    def test_is_over_when_its_own_job_is(self, run, store, monkeypatch, failure):
+        """Another run may have found the project without its row meanwhile."""
+
+        def ask(*_):
+            ProjectStatus.load(store, UID).now(State.DISCONNECTED, "no backend").save(store)
+            return "a job"
+
+        desk = SimpleNamespace(
+            store=store, ask=ask, is_done=lambda _: not failure, failure=lambda _: failure
+        )
+        monkeypatch.setattr(commands, "open_desk", lambda _: nullcontext(desk))
+        code, out, err = run("disconnect", "News")
+        assert (code, "is disconnected" in out) == ((1, False) if failure else (0, True))
+        assert failure in err
 
 
 class TestServe:

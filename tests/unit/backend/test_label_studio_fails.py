@@ -6,26 +6,20 @@ are served a whole queue of ours.
 
 from __future__ import annotations
 
-import copy
 import re
-import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from ls_active import jobs
 from ls_active.jobs import RETRY_FIRST, RETRY_MOST
 from ls_active.label_studio import client as label_studio_client
 from ls_active.loop import adoption
 from ls_active.loop.workshop import connect
-from ls_active.records.project import ProjectStatus, State
-from ls_active.records.store import Store
-from tests.harness.desk import desk_of_jobs
+from ls_active.records.project import State
 from tests.harness.effects import Effects
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
@@ -33,6 +27,7 @@ from tests.harness.simulated_http import KEY, Trouble, Wire, on_a_socket
 from tests.harness.simulated_project import UID
 from tests.harness.stack import free_port
 from tests.harness.troubles import CALLS, PATIENCE, PRUNES, TROUBLES
+from tests.harness.wired import always_served, run_refit, wired
 from tests.redis_fixture import wait_until
 
 BEFORE, LABELS = 6, 12
@@ -63,41 +58,18 @@ def start(wire, tmp_path_factory) -> tuple[Path, SimulatedLabelStudio]:
 
 
 @pytest.fixture
-def rig(start, wire, valkey, tmp_path, monkeypatch) -> Iterator[Rig]:
-    folder, studio = start
-    shutil.copytree(folder, tmp_path / "data")
-    wire.studio, wire.troubles, wire.keys = copy.deepcopy(studio), [], {KEY}
-    wire.calls.clear()
-    rig = Rig(tmp_path / "data", wire.studio)
-    settings = rig.settings.model_copy(
-        update={"label_studio_url": wire.url, "label_studio_api_key": SecretStr(KEY)}
-    )
-    monkeypatch.setattr(label_studio_client, "BULK_TIMEOUT", PATIENCE)
-    always_served(rig)
-    with desk_of_jobs(settings, valkey):
-        monkeypatch.setattr(jobs, "connect", lambda s: connect(s, timeout=PATIENCE, retries=0))
+def rig(start, wire, valkey, tmp_path) -> Iterator[Rig]:
+    with wired(wire, start, tmp_path / "data", valkey) as rig:
+        always_served(rig)
         yield rig
-
-
-def always_served(rig: Rig) -> None:
-    """Look at what annotators are served before and after everything that we do."""
-
-    def watch() -> None:
-        assert rig.studio.serves_whole(), f"serves {rig.studio.fields['model_version']!r}"
-
-    rig.studio.effect = Effects(watch=watch)
 
 
 def run_once(rig: Rig) -> float:
     """Run the job, any pause over; return in how many seconds it is due again."""
-    plain = Store(rig.settings.data_dir)
-    status = ProjectStatus.load(plain, UID)
-    replace(status, timings={}).save(plain)
-    redis = jobs._desk().redis
-    redis.delete("al:due")
-    jobs.refit(UID)
+    due = run_refit(rig)
     assert rig.studio.serves_whole()
-    return float(redis.zscore("al:due", UID)) - time.time()
+    assert due is not None
+    return due
 
 
 def assert_healed(rig: Rig, labels: int = LABELS) -> None:
