@@ -54,6 +54,9 @@ STAGE = "stage"
 PROBE_AFTER = 5.0
 """Seconds from a hint to a second look: bulk deletes are announced before they are stamped."""
 
+PATIENCE = 20.0
+"""Seconds that a job waits for Redis: from a machine that vanished nothing ever comes."""
+
 
 class JobDesk:
     """Everything that leads to a job. Knows Redis and the store; only `probe` asks Label Studio.
@@ -76,12 +79,9 @@ class JobDesk:
         url = settings.redis_url.get_secret_value()
         if not url:
             raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
-        seconds = 5.0 if patient else 0.3
-        # A machine that vanished says nothing, and a job would wait for it for ever.
-        lively = {} if url.startswith("unix:") else {"socket_keepalive": True}
-        limit = None if patient else seconds
+        connecting, answering = (5.0, PATIENCE) if patient else (0.3, 0.3)
         self.redis = redis.Redis.from_url(
-            url, socket_connect_timeout=seconds, socket_timeout=limit, **lively
+            url, socket_connect_timeout=connecting, socket_timeout=answering
         )
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)

@@ -19,6 +19,7 @@ from ls_active.engine.valkey import EmbeddedValkey
 from ls_active.job_desk import JobDesk
 from ls_active.service import Service
 from ls_active.web.app import create_app
+from tests.harness.redis_door import RedisDoor
 from tests.harness.rig import TEXTS, Rig
 from tests.harness.simulated import SimulatedLabelStudio
 from tests.harness.simulated_http import KEY, Wire, on_a_socket
@@ -36,13 +37,14 @@ PREDICT = {
 
 
 class Server:
-    """A Valkey that can be broken."""
+    """A Valkey that can be broken, and a door to it that can be as well."""
 
     def __init__(self, folder: Path) -> None:
         self._server = EmbeddedValkey(folder)
-        self.url = self._server.url
         self._process = self._server.start()
-        self.redis = redis.Redis.from_url(self.url)
+        self._door = RedisDoor(str(self._server.socket)).__enter__()
+        self.url = self._door.url
+        self.redis = redis.Redis.from_url(self._server.url)
 
     def kill(self) -> None:
         self._process.kill()
@@ -55,6 +57,7 @@ class Server:
     def stop(self) -> None:
         self.redis.close()
         self._process.send_signal(signal.SIGCONT)
+        self._door.__exit__()
         self._server.stop()
 
     @contextmanager
@@ -100,8 +103,23 @@ class Server:
             over.set()
             thread.join()
 
+    @contextmanager
+    def late(self) -> Iterator[None]:
+        """Have each answer come later than the web waits for it."""
+        with self._door.late(0.8):
+            yield
 
-GONE = [Server.killed, Server.frozen, Server.full]
+    @contextmanager
+    def vanished(self) -> Iterator[None]:
+        """Let the connections there are go on for ever and carry nothing."""
+        self._door.vanish()
+        yield
+
+
+GONE = {
+    "killed": Server.killed, "frozen": Server.frozen, "full": Server.full, "late": Server.late,
+}  # fmt: skip
+BROKEN = {**GONE, "slow": Server.slow, "vanished": Server.vanished}
 
 
 pytestmark = pytest.mark.usefixtures("quickly")
@@ -134,7 +152,7 @@ class TestRoutes:
             yield opened
         desk.redis.close()
 
-    @pytest.mark.parametrize("broken", GONE, ids=["killed", "frozen", "full"])
+    @pytest.mark.parametrize("broken", GONE.values(), ids=GONE)
     def test_answer_what_they_can_in_time_and_recover_by_themselves(self, client, server, broken):
         assert client.post("/webhook", json=EVENT).status_code == 200
         with broken(server):
@@ -166,6 +184,12 @@ class TestRoutes:
         assert client.post("/webhook", json=EVENT).status_code == 200
         assert server.redis.exists(f"al:{UID}:queued")
 
+    def test_one_that_vanished_is_noticed(self, client, server):
+        assert client.post("/webhook", json=EVENT).status_code == 200
+        with server.vanished():
+            answers = [client.post("/webhook", json=EVENT).status_code for _ in range(12)]
+        assert set(answers[-3:]) == {200}
+
     def test_a_slow_one_is_waited_for(self, client, server):
         with server.slow():
             answers = [client.post("/webhook", json=EVENT).status_code for _ in range(10)]
@@ -174,7 +198,7 @@ class TestRoutes:
 
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
-    with on_a_socket(SimulatedLabelStudio(TEXTS)) as running:
+    with on_a_socket(SimulatedLabelStudio(TEXTS * 2)) as running:
         yield running
 
 
@@ -224,9 +248,7 @@ class TestWholeService:
 
         stack.wait_until(learned, 60)
 
-    @pytest.mark.parametrize(
-        "broken", [*GONE, Server.slow], ids=["killed", "frozen", "full", "slow"]
-    )
+    @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
     def test_broken_for_a_while(self, rig, wire, stack, server, broken):
         self.wait_learned(self.label(rig, wire, stack), stack, wire)
         with broken(server):
@@ -239,6 +261,11 @@ class TestWholeService:
         self.label(rig, wire, stack)
         server.redis.flushall()
         self.wait_learned(self.label(rig, wire, stack), stack, wire)
+
+    def test_vanished_in_silence_loses_no_label(self, rig, wire, stack, server):
+        labels = self.label(rig, wire, stack, told=False)
+        with server.vanished():
+            self.wait_learned(labels, stack, wire)
 
     def test_wiped_in_silence_loses_no_label(self, rig, wire, stack, server):
         labels = self.label(rig, wire, stack, told=False)
