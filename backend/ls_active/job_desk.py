@@ -54,7 +54,7 @@ STAGE = "stage"
 PROBE_AFTER = 5.0
 """Seconds from a hint to a second look: bulk deletes are announced before they are stamped."""
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds that a job waits for Redis: from a machine that vanished nothing ever comes."""
 
 
@@ -79,10 +79,8 @@ class JobDesk:
         url = settings.redis_url.get_secret_value()
         if not url:
             raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
-        connecting, answering = (5.0, PATIENCE) if patient else (0.3, 0.3)
-        self.redis = redis.Redis.from_url(
-            url, socket_connect_timeout=connecting, socket_timeout=answering
-        )
+        limit = PATIENCE if patient else 0.3
+        self.redis = redis.Redis.from_url(url, socket_connect_timeout=limit, socket_timeout=limit)
         self.queue = worker.make_queue(self.redis)
         self.coalescer = Coalescer(self.redis, self._enqueue_refit)
         self.rest = Rest(self.redis)
@@ -228,6 +226,8 @@ class JobDesk:
             return  # Label Studio is away: that says nothing about the key.
         else:
             verdict = ""
+        if verdict and verdict != self.get("al:probe"):
+            logger.warning("no project can be connected: %s", verdict)
         self.redis.set("al:probe", verdict, ex=150)
 
     def active_projects(self) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from ls_active.engine.worker import RESULT_SECONDS
 from ls_active.options import Options
 from tests.harness.data import short_texts
 from tests.harness.figures import folder_size, memory, open_files
-from tests.harness.label_studio import data_manager_action
+from tests.harness.label_studio import Annotator, data_manager_action
 from tests.harness.stack import Stack, serve
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -32,12 +32,17 @@ def stack(studio: Studio, tmp_path) -> Iterator[Stack]:
 class Day:
     """What people do, and what happens to them, at random under a seed."""
 
-    def __init__(self, case, stack: Stack, seed: int) -> None:
+    def __init__(self, case, stack: Stack, annotators: Sequence[Annotator], seed: int) -> None:
         self.case, self.stack = case, stack
         self.random = random.Random(seed)
-        self.annotator = case.annotator()
+        self.annotators = annotators
         self.made: dict[int, int] = {}
         self.done: Counter[str] = Counter()
+
+    @property
+    def annotator(self) -> Annotator:
+        """Whoever comes next."""
+        return self.random.choice(self.annotators)
 
     def step(self) -> None:
         deeds = [self.label] * 12 + [self.correct, self.take_back, self.skip] * 2
@@ -49,15 +54,17 @@ class Day:
         self.done[deed.__name__] += 1
 
     def label(self) -> None:
-        task = self.annotator.next()
+        annotator = self.annotator
+        task = annotator.next()
         if task is not None:
             choice = self.case.answer(task)
-            self.made[self.annotator.submit(task["id"], choice)["id"]] = task["id"]
+            self.made[annotator.submit(task["id"], choice)["id"]] = task["id"]
 
     def skip(self) -> None:
-        task = self.annotator.next()
+        annotator = self.annotator
+        task = annotator.next()
         if task is not None:
-            self.annotator.skip(task["id"])
+            annotator.skip(task["id"])
 
     def correct(self) -> None:
         if self.made:
@@ -108,12 +115,12 @@ class Day:
 
 
 @pytest.mark.parametrize("seconds", [45, pytest.param(600, marks=pytest.mark.long)])
-def test_soak(make_case, stack: Stack, seconds: int) -> None:
+def test_soak(make_case, colleague, stack: Stack, seconds: int) -> None:
     case = make_case(stack, texts=120)
     case.connect(min_interval=0)
     case.label_both_ways(4)
     case.wait_learned()
-    day = Day(case, stack, seed=seconds)
+    day = Day(case, stack, [case.annotator(), case.annotator(colleague)], seed=seconds)
     early, ends = day.figures(), time.monotonic() + seconds
     while time.monotonic() < ends:
         day.step()

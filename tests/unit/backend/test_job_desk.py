@@ -158,12 +158,14 @@ class TestSetup:
         with pytest.raises(NoWorkingKey, match=words):
             make_desk(**fields).setup(setup(), OWN_URL)
 
-    def test_with_a_key_that_was_refused_lately_is_refused(self, desk, monkeypatch):
+    def test_with_a_key_that_was_refused_lately_is_refused(self, desk, monkeypatch, caplog):
         def connect(settings, **limits):
             raise LabelStudioUnauthorized("the key is wrong")
 
         monkeypatch.setattr(job_desk, "connect", connect)
-        desk.probe()
+        for _ in range(3):
+            desk.probe()
+        assert caplog.text.count("no project can be connected: the key is wrong") == 1
         with pytest.raises(NoWorkingKey, match="the key is wrong"):
             desk.setup(setup(), OWN_URL)
         desk.redis.delete("al:probe")
