@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from active_learning.types import UNLABELED, Answer, Kind
@@ -172,6 +172,7 @@ def test_what_is_hurt_does_not_change_what_is_read_of_the_rest(examples: int) ->
 
     @given(harm(), st.booleans())
     def check(hurt: dict[int, Any], late: bool) -> None:
+        note(str(hurt))
         studio = project()
         with TemporaryDirectory() as folder, open_mirror(folder) as mirror:
             if late:
@@ -196,6 +197,7 @@ def test_what_is_hurt_does_not_change_what_is_read_of_the_rest(examples: int) ->
 def test_the_loop_learns_and_serves_the_rest(examples: int) -> None:
     @given(harm(), st.booleans())
     def check(hurt: dict[int, Any], late: bool) -> None:
+        note(str(hurt))
         studio = project()
         with TemporaryDirectory() as folder:
             rig = Rig(Path(folder), studio)
