@@ -151,8 +151,8 @@ def test_the_questionnaire_asks_everything_that_is_learned() -> None:
     assert PLAN.left_out == ()
 
 
-MANY = [15, pytest.param(200, marks=pytest.mark.slow), pytest.param(4000, marks=pytest.mark.long)]
-FEW = [3, pytest.param(40, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.long)]
+MANY = [10, pytest.param(200, marks=pytest.mark.slow), pytest.param(4000, marks=pytest.mark.long)]
+FEW = [2, pytest.param(40, marks=pytest.mark.slow), pytest.param(1000, marks=pytest.mark.long)]
 
 
 def try_out(check: Callable[..., None], examples: int) -> None:
@@ -243,7 +243,7 @@ class TestAlone:
         said = {"result": answer_to(10), "completed_by": person}
         assert labels_of(said) == {"one": [0], "path": [1]}
 
-    @pytest.mark.parametrize("number", [1e100, 1e155, -1e308, "1e308"])
+    @pytest.mark.parametrize("number", [1e100, "-1e308"])
     def test_a_number_beyond_measure_does_not_stop_the_rest(
         self, tmp_path: Path, number: Any
     ) -> None:
