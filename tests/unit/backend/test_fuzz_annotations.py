@@ -256,6 +256,19 @@ class TestAlone:
         labels = {head["control"]: head["labels"] for head in rig.status.heads}
         assert (labels["size"], labels["one"]) == (HEALTHY, HEALTHY + 1)
 
+    @pytest.mark.parametrize("depth", [900, 1_000, 20_000])
+    def test_nesting_without_end_says_nothing(self, depth: int) -> None:
+        nested = json.loads("[" * 900 + "]" * 900)
+        for _ in range(depth - 900):
+            nested = [nested]
+        studio = project()
+        studio.annotate(11, None, result=[{**answer_to(10)[0], "value": {"choices": nested}}])
+        studio.rows[12].data = dict.fromkeys(data_of(11), nested)
+        with TemporaryDirectory() as folder, open_mirror(folder) as mirror:
+            data = read(studio, mirror)
+            assert sum(mirror.errors().values()) == 1
+        assert learned(data, 0, 11) == [UNLABELED]
+
 
 def labels_of(annotation: dict[str, Any]) -> dict[str, list[Any]]:
     """Return what is learned of a task under two controls."""
