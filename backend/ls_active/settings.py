@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     media_max_mb: int = Field(50, ge=1, description="Largest file behind a task, in MiB.")
     media_seconds: float = Field(20.0, gt=0, description="Seconds that one file may take.")
     media_cache_mb: int = Field(1024, ge=0, description="Files kept on the local disk, in MiB.")
-    max_body_mb: int = Field(256, ge=1, description="Largest request body in MiB.")
+    max_body_mb: int = Field(
+        256, ge=1, description="Largest request body in MiB; twice that is held at once."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     label_studio_venv: Path | None = Field(
         None, description="A virtual environment with Label Studio in it, for `demo` to use."
