@@ -32,7 +32,9 @@ with label_studio(Path(sys.argv[1])) as studio:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no parent-death signal")
-def test_it_dies_with_a_parent_that_is_killed_and_goes_on_from_there(tmp_path):
+def test_it_dies_with_a_parent_that_is_killed_and_goes_on_from_there(tmp_path, monkeypatch):
+    # A PostgreSQL of the parent's would die with it, and all that it holds.
+    monkeypatch.setenv("LABEL_STUDIO_DATABASE", "sqlite")
     path = os.pathsep.join(map(str, (ROOT / "backend", ROOT / "model", ROOT)))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path)],

@@ -41,11 +41,20 @@ Start = tuple[Path, SimulatedLabelStudio]
 
 
 def every(calls: Mapping[str, int], usual: str = "done, and no answer") -> pytest.MarkDecorator:
-    """Throw everything at every one of these calls; without `slow`, one thing at each kind."""
+    """Throw everything at every one of these calls.
+
+    Without `slow`, one thing at the last of each kind; without `long`, everything at these.
+    """
+
+    def marks(name: str, *, last: bool) -> list[pytest.MarkDecorator]:
+        if not last:
+            return [pytest.mark.long]
+        return [] if name == usual else [pytest.mark.slow]
+
     cases = [
         pytest.param(
             *(name, call, after),
-            marks=[] if name == usual and after == count - 1 else pytest.mark.slow,
+            marks=marks(name, last=after == count - 1),
             id=f"{name}-{call}-{after}",
         )
         for name in TROUBLES
