@@ -118,7 +118,7 @@ class RequestTooSlow(BackendError):
 
 
 class Busy(BackendError):
-    """Raised when there is no answer in time: of a process, a thread, or the doctor."""
+    """Raised when there is no answer in time, or too much to hold is asked at once."""
 
     status = 503
     code = "busy"

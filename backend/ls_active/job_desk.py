@@ -76,6 +76,7 @@ class JobDesk:
         self.settings = settings
         self.store = Store(settings.data_dir)
         self._service = Service(settings)
+        self._verdict = ""
         url = settings.redis_url.get_secret_value()
         if not url:
             raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
@@ -214,6 +215,7 @@ class JobDesk:
 
     def probe(self) -> None:
         """Note for a minute or two whether our key works, so that /setup need not ask."""
+        verdict = ""
         try:
             with connect(self.settings, timeout=3.0, retries=0) as client:
                 client.check()
@@ -224,10 +226,9 @@ class JobDesk:
             verdict = str(error)
         except BackendError:
             return  # Label Studio is away: that says nothing about the key.
-        else:
-            verdict = ""
-        if verdict and verdict != self.get("al:probe"):
+        if verdict not in ("", self._verdict):
             logger.warning("no project can be connected: %s", verdict)
+        self._verdict = verdict
         self.redis.set("al:probe", verdict, ex=150)
 
     def active_projects(self) -> list[str]:

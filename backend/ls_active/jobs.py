@@ -10,10 +10,12 @@ import json
 import logging
 import shutil
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from active_learning.errors import ActiveLearningError
 from ls_active import buttons
@@ -151,7 +153,8 @@ class _Run:
             why = "asked for" if force else result.why
             facts = {"publication": result.published, "timings": result.timings}
             self._note(began, asked=bool(force), why=why, **facts)
-        except LockLost:
+        except (LockLost, RedisError):
+            # Nothing can be noted, or must be: who has the lock goes on, or the timer asks again.
             raise
         except (BackendError, ActiveLearningError) as error:
             self._fail(began, force, str(error))
@@ -162,7 +165,8 @@ class _Run:
             self._fail(began, force, "an unexpected error; the worker's log has it whole")
             return
         finally:
-            self._redis.delete(self._key(STAGE))
+            with suppress(RedisError):
+                self._redis.delete(self._key(STAGE))
         if force:
             # In this order: one that is killed between makes another version, and says so.
             buttons.trained(self._desk, self._uid, force, began, before)

@@ -176,6 +176,8 @@ def disconnect(text: str) -> None:
             desk.store, uid, gone, what=what, since=since, failure=lambda: desk.failure(job)
         )
     terminal.say(f"{after.title or uid} is disconnected: {after.detail}. Annotations stay.")
+    if after.remedy:
+        terminal.say(f"Next: {after.remedy}.")
 
 
 def _active(store: Store, text: str) -> str:

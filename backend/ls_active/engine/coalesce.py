@@ -69,10 +69,9 @@ if not due or tonumber(ARGV[2]) < tonumber(due) then
 end
 """
 
-_POP_DUE = """
-local uids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
-return uids
+_TAKE_OUT = """
+local due = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if due and tonumber(due) <= tonumber(ARGV[2]) then redis.call('ZREM', KEYS[1], ARGV[1]) end
 """
 
 
@@ -95,7 +94,7 @@ class Coalescer:
         self._finish = redis.register_script(_FINISH)
         self._overdue = redis.register_script(_OVERDUE)
         self._later = redis.register_script(_LATER)
-        self._pop_due = redis.register_script(_POP_DUE)
+        self._take_out = redis.register_script(_TAKE_OUT)
         self._delete_if_same = redis.register_script(DELETE_IF_SAME)
 
     def hint(self, uid: str) -> str:
@@ -139,9 +138,14 @@ class Coalescer:
         """Make the project due in so many seconds, unless it is due at all: a safety net."""
         self._redis.zadd(DUE, {uid: time.time() + seconds}, nx=True)
 
-    def due(self, now: float) -> list[str]:
-        """Take out the projects due at `now` (seconds since 1970), earliest first, to be hinted."""
-        return [_text(uid) for uid in self._pop_due(keys=[DUE], args=[now])]
+    def due(self, now: float) -> Iterator[str]:
+        """Yield the projects due at `now` (seconds since 1970), earliest first, to be hinted.
+
+        Each is taken out after that: who dies in between, or never gets the answer, loses none.
+        """
+        for uid in map(_text, cast("list[object]", self._redis.zrangebyscore(DUE, "-inf", now))):
+            yield uid
+            self._take_out(keys=[DUE], args=[uid, now])
 
     def started(self, uid: str) -> None:
         """Free the pending place, first thing in a job: later hints need another job."""

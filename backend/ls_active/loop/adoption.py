@@ -180,8 +180,9 @@ class Adoption:
     def disconnect(self, project: Project) -> None:
         """Put back what adopting overwrote, and take away what is ours."""
         client, original = self._shop.client, self.connection.original
-        # If this ends halfway, the next run sees that our row is gone, and takes nothing back.
-        self._change(backends_seen_at=0.0)
+        # First: if this ends halfway, no run takes back what was given.
+        self._change(active=False)
+        self._shop.say(State.DISCONNECTED, "not all of it is given back yet", "disconnect it again")
         theirs = project.model_version and not self._is_ours(project.model_version)
         version = project.model_version if theirs else original.get("model_version", "")
         self._remove_backend()
@@ -195,7 +196,7 @@ class Adoption:
             client.update_project(self._id, model_version=version)
         if original and project.sampling == SAMPLING:
             client.update_project(self._id, sampling=original["sampling"])
-        self._change(active=False, adopted=False, original={}, webhook=False)
+        self._change(adopted=False, original={}, webhook=False)
 
     # Below: one effect each
 

@@ -105,8 +105,8 @@ class Api:
         self._door.check_origin(request.headers)
         async with self._bodies.read(request, self._longest) as body:
             message = schemas.parse(schemas.SetupRequest, body)
-        address = self._settings.public_url or own_url(request)
-        version = await self._in_thread(SETUP_SECONDS, self._jobs.setup, message, address)
+            address = self._settings.public_url or own_url(request)
+            version = await self._in_thread(SETUP_SECONDS, self._jobs.setup, message, address)
         return schemas.SetupReply(model_version=version)
 
     async def predict(self, request: Request) -> Response:
@@ -122,13 +122,13 @@ class Api:
         self._door.check_origin(request.headers)
         async with self._webhooks.read(request, self._longest_webhook) as body:
             event = schemas.parse(schemas.WebhookEvent, body)
-        secret = self._jobs.webhook_secret(event.uid) if event.uid else None
-        self.guard.check_webhook(request.headers, secret)
-        if event.known and event.uid:
-            reply = await self._ask(react, self._jobs, event)
-        else:
-            # Nothing to do needs neither a thread nor Redis.
-            reply = react(self._jobs, event)
+            secret = self._jobs.webhook_secret(event.uid) if event.uid else None
+            self.guard.check_webhook(request.headers, secret)
+            if event.known and event.uid:
+                reply = await self._ask(react, self._jobs, event)
+            else:
+                # Nothing to do needs neither a thread nor Redis.
+                reply = react(self._jobs, event)
         self.metrics.webhook(reply["status"])
         return reply
 

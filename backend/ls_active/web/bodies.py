@@ -63,8 +63,8 @@ class Bodies:
         more = _counted(body.tell() + len(chunk)) - _counted(body.tell())
         if self._held + more > self._most:
             raise Busy("too many long requests at once; ask again in a moment")
+        body.write(chunk)  # Before it counts: for this there may be no memory.
         self._held += more
-        body.write(chunk)
 
 
 def _counted(length: int) -> int:

@@ -42,7 +42,9 @@ _BODY = refusals(
 )
 _CONFIG = refusals({422: "The label config, the options or our key cannot be used."})
 _PROJECT = refusals({404: "The project is not connected here, or not the only one."})
-_AGAIN = refusals({503: "Redis, the store or a free process is missing: ask again."})
+_AGAIN = refusals(
+    {503: "Redis, the store, a free process or room for the body is missing: ask again."}
+)
 
 # What the app tells FastAPI of each route.
 ALIVE: dict[str, Any] = {

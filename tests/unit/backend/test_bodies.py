@@ -121,6 +121,16 @@ def test_one_is_held_until_it_is_answered(tmp_path: Path) -> None:
     with_uploads(tmp_path, scene, gate)
 
 
+def test_one_whose_sender_leaves_is_held_no_longer(tmp_path: Path) -> None:
+    async def scene(client: httpx.AsyncClient, uploads: Uploads) -> None:
+        for upload in [await uploads.begin("/predict") for _ in range(AT_ONCE)]:
+            upload.cancel()
+            await asyncio.wait([upload])
+        assert (await client.post("/predict", content=LONG)).status_code == 400
+
+    with_uploads(tmp_path, scene)
+
+
 def test_one_that_does_not_come_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from ls_active.engine.coalesce import Coalescer
+from ls_active.engine.coalesce import DUE, Coalescer
 from ls_active.engine.lock import Lock
 from ls_active.errors import LockLost
 from tests.redis_fixture import fresh_valkey, pop, wait_until
@@ -164,14 +164,25 @@ class TestDue:
         now = time.time()
         for seconds in (30, 5, 60):
             coalescer.hint_later(UID, seconds)
-        assert coalescer.due(now) == []
-        assert coalescer.due(now + 6) == [UID]
-        assert coalescer.due(now + 100) == []
+        assert list(coalescer.due(now)) == []
+        assert list(coalescer.due(now + 6)) == [UID]
+        assert list(coalescer.due(now + 100)) == []
+
+    def test_stay_until_they_were_hinted(self, coalescer):
+        coalescer.hint_later(UID, 1)
+        assert next(coalescer.due(time.time() + 2)) == UID  # Its timer died here.
+        assert list(coalescer.due(time.time() + 2)) == [UID]
+
+    def test_stay_for_a_time_set_meanwhile(self, coalescer):
+        coalescer.hint_later(UID, 1)
+        for uid in coalescer.due(now := time.time() + 2):
+            coalescer._redis.zadd(DUE, {uid: now + 5})
+        assert list(coalescer.due(now + 6)) == [UID]
 
     def test_come_in_order(self, coalescer):
         for uid, seconds in (("b", 2), ("a", 3), ("c", 1), ("later", 90)):
             coalescer.hint_later(uid, seconds)
-        assert coalescer.due(time.time() + 10) == ["c", "b", "a"]
+        assert list(coalescer.due(time.time() + 10)) == ["c", "b", "a"]
 
 
 class TestForce:

@@ -6,6 +6,7 @@ import json
 import time
 
 import pytest
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from ls_active import jobs
 from ls_active.errors import LabelStudioUnreachable, LockLost, NotFound
@@ -285,15 +286,20 @@ class TestFailing:
         assert "ZeroDivisionError" in caplog.text
         assert not desk.coalescer.overdue(UID)
 
-    def test_is_not_what_another_worker_does(self, connected, monkeypatch):
+    @pytest.mark.parametrize("error", [LockLost("another worker took it"), RedisTimeout("silent")])
+    def test_is_not_what_another_worker_does_nor_a_redis_that_is_silent(
+        self, connected, desk, monkeypatch, caplog, error
+    ):
         def lose(*args, **kwargs):
-            raise LockLost("another worker took it")
+            raise error
 
-        monkeypatch.setattr(jobs, "converge", lose)
         before = connected.status
-        with pytest.raises(LockLost):
+        monkeypatch.setattr(jobs, "converge", lose)
+        with pytest.raises(type(error)):
             jobs.refit(UID)
         assert connected.status == before
+        assert "an unexpected error" not in caplog.text
+        assert not desk.redis.exists(f"al:{UID}:failures")
 
 
 class TestOtherJobs:

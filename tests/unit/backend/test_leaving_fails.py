@@ -46,6 +46,13 @@ CALLS = {
 }
 """The row, the webhook, our predictions; then version and sampling are put back."""
 
+HALFWAY = {
+    r"PATCH /api/projects/\d+$": 3,
+    r"GET /api/projects/\d+/model-versions/$": 1,
+    r"DELETE /api/projects/\d+/model-versions/$": 1,
+}
+"""Of a project without a row and a webhook of ours, which is only polled."""
+
 NOTICING = {r"GET /api/projects/\d+$": 1, r"GET /api/ml$": 1}
 """Our row was deleted in Label Studio: nothing is written any more."""
 
@@ -81,6 +88,15 @@ def row_gone(rig: Rig) -> Rig:
     """Somebody deleted our row in Label Studio, ten minutes after we last looked."""
     rig.studio.delete_ml_backend(rig.connection.backend)
     rig.change(backends_seen_at=0.0)
+    return rig
+
+
+@pytest.fixture
+def polled(rig: Rig) -> Rig:
+    """Connected from the command line, without a row of ours."""
+    rig.studio.backends[:] = [OTHER_ROW]
+    rig.studio.hooks[:] = [OTHER_HOOK]
+    rig.change(own_url="", webhook=False, backend=None)
     return rig
 
 
@@ -139,6 +155,25 @@ def test_tried_again_at_once(rig: Rig, wire: Wire, name: str, call: str, after: 
     wait_until(lambda: not wire.busy)
     assert press(rig) == ""
     assert_as_before(rig)
+
+
+@pytest.mark.parametrize("on_contested", ["restore", "leave"])
+@pytest.mark.parametrize("place", range(sum(HALFWAY.values())))
+def test_that_ends_halfway_is_not_taken_back(
+    polled: Rig, wire: Wire, place: int, on_contested: str
+) -> None:
+    """Where no row of ours could tell: only we know that the project is left."""
+    call, after = [(call, n) for call, count in HALFWAY.items() for n in range(count)][place]
+    polled.change(extra_params={"on_contested": on_contested})
+    wire.troubles = [replace(TROUBLES["500"][0], where=call, after=after)]
+    assert press(polled)
+    writes = len(polled.studio.effect.names)
+    run_refit(polled)
+    assert len(polled.studio.effect.names) == writes
+    assert_left_alone(polled)
+    wire.troubles = []
+    assert press(polled) == ""
+    assert_as_before(polled)
 
 
 @every(NOTICING, usual="500")

@@ -367,8 +367,8 @@ class TestTimer:
     def test_makes_every_project_due_so_that_a_wiped_redis_heals(self, coalescer, queue):
         with self.running(coalescer, queue, UID, "8.1"):
             wait_until(lambda: queue.connection.zcard("al:due") == 2)
-        assert coalescer.due(time.time() + 29) == []
-        assert coalescer.due(time.time() + 31) == [UID, "8.1"]
+        assert list(coalescer.due(time.time() + 29)) == []
+        assert list(coalescer.due(time.time() + 31)) == [UID, "8.1"]
 
     def test_ticks_in_one_of_several_only(self, connection, coalescer, queue):
         connection.set("al:tick", 1)
