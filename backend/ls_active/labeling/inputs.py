@@ -120,11 +120,7 @@ class Inputs:
         """Return what changes when a value that is read does."""
         read = (*self.plan.inputs, *self.plan.unit_inputs)
         used = [value_at(data, item.field) for item in read]
-        known = [None if value is ABSENT else value for value in used]
-        try:
-            text = json.dumps(known, sort_keys=True, default=str)
-        except RecursionError:
-            text = ""  # Nested so deep, nothing is read of it anyway.
+        text = "\n".join(_text(None if value is ABSENT else value) for value in used)
         return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
     def read(self, tasks: Sequence[Mapping[str, Any]]) -> Reading:
@@ -227,6 +223,13 @@ def _address(value: Any, task: Any) -> str | None:
         uri = base64.urlsafe_b64encode(value.encode("utf-8", "replace")).decode()
         return f"/tasks/{task}/resolve/?fileuri={uri}"
     return value
+
+
+def _text(value: Any) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, default=str)
+    except RecursionError:
+        return ""  # Nested so deep, nothing is read of it anyway.
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ LEFT_OVER, LEFT_OVER_LEAST = 3, 100_000
 """Rows of features kept for each that is in use, and in any case: they are only ever appended, so
 every edit of a task leaves one behind. Beyond, the mirror is made anew."""
 
-FORMAT = 4
+FORMAT = 5
 """Raised when a table changes its meaning; a mirror of another format is rebuilt."""
 
 _TABLES = """

@@ -160,7 +160,7 @@ class Mirror:
             "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 (
-                    a.id, task, a.annotator, _text(a.result), a.skipped, a.ground_truth,
+                    a.id, task, a.annotator, json.dumps(a.result), a.skipped, a.ground_truth,
                     a.created_at, a.updated_at, a.lead_time,
                 )
                 for a in annotations
@@ -290,10 +290,3 @@ class Mirror:
     def _lengths(self, count: int) -> list[list[int]]:
         known: list[list[int]] = json.loads(self.note("lengths") or "[]")
         return known or [[0, 0] for _ in range(count)]
-
-
-def _text(result: object) -> str:
-    try:
-        return json.dumps(result)
-    except RecursionError:
-        return "[]"  # Nested so deep, it is nobody's answer.

@@ -13,6 +13,7 @@ from ls_active.label_studio import query
 from ls_active.label_studio.client import LabelStudioClient, Project
 from ls_active.labeling.inputs import Inputs
 from ls_active.sync.mirror import Mirror
+from ls_active.sync.regions import Regions
 from ls_active.sync.rows import Annotation, TaskState
 
 STATE = ("id", "updated_at", "is_labeled", "total_annotations", "cancelled_annotations")
@@ -60,7 +61,7 @@ class Reader:
     inputs : Inputs
         Makes features of the tasks' data.
     region_types : frozenset of str
-        Of the annotations' regions that are kept.
+        Of the annotations' regions that are kept, as are all of the controls in the plan.
     check : callable
         Called before each page is stored; raises when this worker must stop.
     """
@@ -78,7 +79,7 @@ class Reader:
         self._client = client
         self._project_id = project_id
         self._inputs = inputs
-        self._region_types = region_types
+        self._regions = Regions((head.name for head in inputs.plan.heads), region_types)
         self._check = check
 
     def project(self) -> Project:
@@ -215,22 +216,13 @@ class Reader:
                 id=raw["id"],
                 task=task["id"],
                 annotator=_person(raw.get("completed_by")),
-                result=self._regions(raw["result"]),
+                result=self._regions.of(raw["result"]),
                 skipped=bool(raw["was_cancelled"]),
                 ground_truth=bool(raw["ground_truth"]),
                 created_at=raw["created_at"],
                 updated_at=raw["updated_at"],
                 lead_time=raw.get("lead_time"),
             )
-
-    def _regions(self, result: Any) -> list[dict[str, Any]]:
-        """Return what a tag can read of a result: JSON of any shape, as a script may import it."""
-        found = result if isinstance(result, list) else []
-        return [_cut(region) for region in found if self._reads(region)]
-
-    def _reads(self, region: Any) -> bool:
-        kind = region.get("type") if isinstance(region, dict) else None
-        return isinstance(kind, str) and kind in self._region_types
 
 
 def state_of(task: query.Task) -> TaskState:
@@ -274,7 +266,3 @@ def _person(said: Any) -> int | None:
     """Return the id of whom an annotation is by; some lists give the whole user."""
     found = said.get("id") if isinstance(said, dict) else said
     return found if type(found) is int and 0 <= found < 2**63 else None
-
-
-def _cut(region: dict[str, Any]) -> dict[str, Any]:
-    return {key: region.get(key) for key in ("from_name", "to_name", "type", "value")}

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from active_learning.types import UNLABELED, Answer, Kind
+from active_learning.types import OUTSIDE, UNLABELED, Answer, Kind
 from ls_active.label_studio.client import LabelStudioClient
 from ls_active.labeling.inputs import Inputs
 from ls_active.labeling.layout import Layout
@@ -114,6 +114,7 @@ def follow_the_adapters(data: Dataset, mirror: Mirror, hurt: Mapping[int, Any]) 
         for place, head in enumerate(PLAN.heads):
             layout = None if head.units is None else mirror.layout(head.units, number + 1)
             found, answer = learned(data, place, number + 1), ruled(head, said[0], layout)
+            assert answer != frozenset() or is_silent(head, said[0]["result"])
             if answer is None:
                 assert np.isin(np.nan_to_num(found, nan=UNLABELED), UNLABELED).all()
             else:
@@ -121,11 +122,26 @@ def follow_the_adapters(data: Dataset, mirror: Mirror, hurt: Mapping[int, Any]) 
 
 
 def ruled(head: Head, annotation: Mapping[str, Any], layout: Layout | None) -> Answer | None:
-    """Return what an adapter reads of the regions that may be its own."""
-    result = json.loads(json.dumps(annotation["result"]))
-    types, said = list(PLAN.region_types), result if isinstance(result, list) else []
-    own = [each for each in said if isinstance(each, dict) and each.get("type") in types]
-    return head.read(own, layout)
+    """Return what an adapter reads of all that was said, as if nothing were kept of less."""
+    return head.read(json.loads(json.dumps(annotation["result"])), layout)
+
+
+def is_silent(head: Head, result: Any) -> bool:
+    """Whether an annotation leaves a control out, or says the empty list."""
+    if not isinstance(result, list):
+        return result is None
+    empty = {head.adapter.region_type: []}
+    for item in filter(lambda item: item is not None, result):
+        if not isinstance(item, dict) or not any(
+            isinstance(item.get(key), str) for key in ("from_name", "type")
+        ):
+            return False
+        value = item.get("value")
+        if item.get("from_name") == head.name and not (
+            isinstance(value, dict) and value.items() >= empty.items()
+        ):
+            return False
+    return True
 
 
 def as_numbers(head: Head, answers: Mapping[int, Any], layout: Layout | None) -> list[Any]:
@@ -226,22 +242,76 @@ def serves(rig: Rig) -> None:
     assert set(waiting) <= {item["task"] for item in rig.studio.predictions}
 
 
+RIGHT = {"one": [0], "many": [1, 0], "path": [1], "paths": [1, 1, 0], "spans": [OUTSIDE, 1]}
+"""What is learned of a cat."""
+
+NONE = {"one": [UNLABELED], "many": [0, 0], "path": [UNLABELED], "paths": [0] * 3} | {
+    "spans": [OUTSIDE]
+}
+"""What is learned of an annotation that says nothing: where any number is asked for, none."""
+
+UNREAD = {"one": [UNLABELED], "many": [UNLABELED] * 2, "path": [UNLABELED]} | {
+    "paths": [UNLABELED] * 3,
+    "spans": [],
+}
+"""What is learned where something was said, and nobody can read what; no unit is looked at."""
+
+BOX = {"from_name": "box", "type": "rectanglelabels", "value": {"x": 1}}
+RELATION = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}
+KINDS = [["choices"], {"choices": 1}, None, 5, "Choices", "", "relation"]
+"""What stands where the type of a region should."""
+
+
+def deep(levels: int) -> Any:
+    """Return a list in a list in a list."""
+    nested: Any = []
+    for _ in range(levels - 1):
+        nested = [nested]
+    return nested
+
+
 class TestAlone:
     """What was found, by itself."""
 
-    @pytest.mark.parametrize("result", [5, True, "cat", {"type": "choices"}, None, [["type"]]])
-    def test_a_result_that_is_no_list_of_regions_says_nothing(self, result: Any) -> None:
-        assert labels_of({"result": result}) == {head: [UNLABELED] for head in ("one", "path")}
+    @pytest.mark.parametrize("result", [None, [], [None], [BOX], [RELATION], [BOX, None]], ids=str)
+    def test_nothing_said_is_none_of_these(self, result: Any) -> None:
+        assert labels_of({"result": result}) == NONE
 
-    @pytest.mark.parametrize("kind", [["choices"], {"choices": 1}, None, 5])
-    def test_a_region_of_no_type_is_nobodys(self, kind: Any) -> None:
-        odd = {**answer_to(10)[0], "type": kind}
-        assert labels_of({"result": [odd, answer_to(10)[2]]}) == {"one": [UNLABELED], "path": [1]}
+    @pytest.mark.parametrize(
+        "result",
+        [
+            *(5, True, False, "cat", "", {}, {"type": "choices"}, {"choices": ["cat"]}),
+            *(answer_to(10)[1], [["type"]], ["cat"], [5, BOX], [{}], [{"value": ["cat"]}]),
+            *([{**BOX, "from_name": None, "type": 5}], [deep(2_000)]),
+        ],
+        ids=range(16),
+    )
+    def test_what_is_no_list_of_regions_may_be_any_answer(self, result: Any) -> None:
+        assert labels_of({"result": result}) == UNREAD
+
+    def test_a_region_that_names_nobody_may_be_any_of_its_type(self) -> None:
+        odd = {"type": "choices", "value": {"choices": ["cat"]}}
+        assert labels_of({"result": [odd]}) == NONE | {"many": UNREAD["many"]}
+
+    @pytest.mark.parametrize("kind", KINDS, ids=str)
+    def test_a_region_is_its_controls_whatever_its_type(self, kind: Any) -> None:
+        odd = [{**region, "type": kind} for region in answer_to(10)]
+        assert labels_of({"result": odd}) == RIGHT
+        for region in odd:
+            del region["type"]
+        assert labels_of({"result": odd}) == RIGHT
+
+    @pytest.mark.parametrize("kind", [*KINDS, "choices"], ids=str)
+    @pytest.mark.parametrize("value", [None, "cat", {}, {"choices": 5}, deep(2_000)], ids=range(5))
+    def test_what_cannot_be_read_is_not_none_of_these(self, kind: Any, value: Any) -> None:
+        odd = [{**region, "type": kind, "value": value} for region in answer_to(10)]
+        assert labels_of({"result": odd}) == UNREAD
+        assert labels_of({"result": [*odd, *answer_to(10)]}) == RIGHT
 
     @pytest.mark.parametrize("person", [{"id": 3}, {"email": "a@b.c"}, [3], 2**64, True, "ann"])
     def test_an_annotator_may_be_anything(self, person: Any) -> None:
         said = {"result": answer_to(10), "completed_by": person}
-        assert labels_of(said) == {"one": [0], "path": [1]}
+        assert labels_of(said) == RIGHT
 
     @pytest.mark.parametrize("number", [1e100, "-1e308"])
     def test_a_number_beyond_measure_does_not_stop_the_rest(
@@ -256,28 +326,42 @@ class TestAlone:
         labels = {head["control"]: head["labels"] for head in rig.status.heads}
         assert (labels["size"], labels["one"]) == (HEALTHY, HEALTHY + 1)
 
-    @pytest.mark.parametrize("depth", [900, 1_000, 20_000])
+    @pytest.mark.parametrize("depth", [250, 500, *range(850, 1_000, 10), 1_000, 20_000])
     def test_nesting_without_end_says_nothing(self, depth: int) -> None:
-        nested = json.loads("[" * 900 + "]" * 900)
-        for _ in range(depth - 900):
-            nested = [nested]
-        studio = project()
-        studio.annotate(11, None, result=[{**answer_to(10)[0], "value": {"choices": nested}}])
+        nested, studio = deep(depth), project()
+        for task, keys in ((11, ("value",)), (13, ("from_name", "to_name", "type"))):
+            odd = [{**region, **dict.fromkeys(keys, nested)} for region in answer_to(10)]
+            studio.annotate(task, None, result=odd)
+        chosen = [region | {"value": {region["type"]: nested}} for region in answer_to(10)]
+        studio.annotate(14, None, result=chosen)
         studio.rows[12].data = dict.fromkeys(data_of(11), nested)
         with TemporaryDirectory() as folder, open_mirror(folder) as mirror:
             data = read(studio, mirror)
             assert sum(mirror.errors().values()) == 1
-        assert learned(data, 0, 11) == [UNLABELED]
+        assert [labels_in(data, task) for task in (11, 13, 14)] == [UNREAD] * 3
+
+    @pytest.mark.parametrize("place", range(9))
+    def test_nesting_without_end_costs_no_other_answer(self, place: int) -> None:
+        result = answer_to(10)
+        result[place] |= {"value": {result[place]["type"]: deep(2_000)}}
+        name = result[place]["from_name"]
+        lost = {name: UNREAD[name]} if name in UNREAD else {}
+        assert labels_of({"result": result}) == RIGHT | lost
+        assert labels_of({"result": [*result, answer_to(10)[place]]}) == RIGHT
 
 
 def labels_of(annotation: dict[str, Any]) -> dict[str, list[Any]]:
-    """Return what is learned of a task under two controls."""
+    """Return what is learned of an annotation."""
     studio = project()
     studio.annotate(11, None, **annotation)
     with TemporaryDirectory() as folder, open_mirror(folder) as mirror:
-        data = read(studio, mirror)
-    names = [head.name for head in PLAN.heads]
-    return {name: learned(data, names.index(name), 11) for name in ("one", "path")}
+        return labels_in(read(studio, mirror), 11)
+
+
+def labels_in(data: Dataset, task: int) -> dict[str, list[Any]]:
+    """Return what is learned of a task under some controls; of units, which labels there are."""
+    found = {head.name: learned(data, place, task) for place, head in enumerate(PLAN.heads)}
+    return {name: found[name] for name in RIGHT} | {"spans": sorted(set(found["spans"]))}
 
 
 CASES = [

@@ -319,6 +319,13 @@ class TestTheDigest:
     def test_is_there_for_anything_that_json_can_carry(self, data):
         assert len(Inputs(self.plan).digest(json.loads(data))) == 16
 
+    def test_of_a_value_that_nests_without_end_leaves_that_of_the_others(self):
+        inputs, nested = Inputs(self.plan), []
+        for _ in range(2_000):
+            nested = [nested]
+        data = [{"text": text, "spot": spot} for text in "ab" for spot in (nested, None)]
+        assert len({inputs.digest(each) for each in data}) == 4
+
 
 class TestWhatAHeadSees:
     @pytest.fixture

@@ -236,7 +236,11 @@ class TestWhatChanged:
     def test_other_regions_are_not_kept(self, studio, mirror):
         annotation = studio.annotate(1, "cat")
         _, row = studio._find(annotation)
-        row["result"] = [*row["result"], {"type": "textarea", "value": {"text": ["x" * 999]}}, None]
+        other = {"type": "textarea", "value": {"text": ["x" * 999]}}
+        row["result"] = [
+            *row["result"], other, other | {"from_name": "note"}, None,
+            {"from_name": "note", "value": "x"}, {"type": "relation", "from_id": "a"},
+        ]  # fmt: skip
         sync_of(studio, mirror).run()
         [kept] = mirror.annotations()
         assert [region["type"] for region in kept.result] == ["choices"]

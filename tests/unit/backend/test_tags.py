@@ -118,8 +118,12 @@ def test_an_answer_that_cannot_be_read_is_not_none_of_these(head: Head, said: ob
     kind = head.adapter.region_type
     for value in ({kind: said}, {}, None, said):
         assert head.read([{"from_name": "c", "value": value}]) is None
+    for odd in ({}, {"type": kind, "value": {kind: ["A"]}}, {"from_name": [], "type": 5}, said):
+        assert head.read([odd]) == (frozenset() if odd is None else None)
+    assert head.read(said) == (frozenset() if said in (None, [None]) else None)
     assert head.read([{"from_name": "c", "value": {kind: []}}]) == frozenset()
-    assert head.read([]) == frozenset()
+    for silent in ([], [None], [{"from_name": "d"}], [{"type": "relation", "to_id": "c"}]):
+        assert head.read(silent) == frozenset()
 
 
 @pytest.mark.parametrize("start", [None, "/p[1]/text()[1]", "0", float("nan"), 9], ids=repr)
@@ -129,6 +133,7 @@ def test_spans_of_which_none_can_be_read_are_not_no_spans(start: object) -> None
     whole = {"from_name": "c", "value": {"start": 4, "end": 7, "labels": ["Person"]}}
     assert head.read([odd], layout) is None
     assert head.read([odd, whole], layout) == (None, "Person")
+    assert head.read([{"type": "labels"}], layout) is None
     assert head.read([], layout) == (None, None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, ClassVar, Protocol
 
@@ -14,7 +14,7 @@ from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
 
-__all__ = ["TagAdapter", "adapters", "is_blank", "region", "values_of"]
+__all__ = ["TagAdapter", "adapters", "is_blank", "names_in", "region", "regions_of", "values_of"]
 
 
 class TagAdapter(Protocol):
@@ -61,9 +61,20 @@ def adapters() -> dict[str, TagAdapter]:
     return {adapter.tag.lower(): adapter() for adapter in found}
 
 
+def regions_of(result: Any) -> list[dict[str, Any]]:
+    """Return the regions of a result: JSON of any shape, as a script may import it.
+
+    Null says nothing. Whatever else is no region is one that says nothing of itself: it may be
+    anybody's, and cannot be read.
+    """
+    if not isinstance(result, list):
+        return [] if result is None else [{}]
+    return [item if isinstance(item, dict) else {} for item in result if item is not None]
+
+
 def values_of(control: ControlTag, result: Any, kind: str) -> Iterator[Any]:
     """Yield ``value`` of each region that a control made, as far as it is an object with `kind`."""
-    for value in _said(control, result):
+    for value in _said(control, result, kind):
         if isinstance(value, dict) and kind in value:
             yield value
 
@@ -73,15 +84,43 @@ def is_blank(control: ControlTag, result: Any, kind: str) -> bool:
 
     Else something was answered: where it cannot be read, that is not "none of these".
     """
-    said = _said(control, result)
+    said = _said(control, result, kind)
     return all(isinstance(value, dict) and value.get(kind) == [] for value in said)
 
 
-def _said(control: ControlTag, result: Any) -> Iterator[Any]:
-    """Yield what stands as the value of each region that a control made."""
-    for item in result if isinstance(result, list) else []:
-        if isinstance(item, dict) and item.get("from_name") == control.name:
+def _said(control: ControlTag, result: Any, kind: str) -> Iterator[Any]:
+    """Yield what stands as the value of each region of a control; None for what may be its own."""
+    for item in regions_of(result):
+        name, its_kind = item.get("from_name"), item.get("type")
+        if name == control.name:
             yield item.get("value")
+        elif not isinstance(name, str) and (its_kind == kind or not isinstance(its_kind, str)):
+            yield None
+
+
+def names_in(
+    adapter: TagAdapter, control: ControlTag, result: Any, names: Callable[[Any], Iterable[str]]
+) -> Answer | None:
+    """Return the class or the classes that a result names, None where it does not say.
+
+    Two classes where one is asked for do not say; none, where any number is, is the empty set.
+
+    Parameters
+    ----------
+    names : callable
+        Returns the classes named by what stands under `region_type`.
+    """
+    kind = adapter.region_type
+    said = list(values_of(control, result, kind))
+    answers = frozenset(name for value in said for name in names(value[kind]))
+    if not answers <= set(adapter.classes(control)):
+        return None
+    if adapter.kind(control) is Kind.SINGLE:
+        return min(answers) if len(answers) == 1 else None
+    # Where one must be chosen, no region at all is another control's annotation.
+    empty = not said and control.has("required")
+    unread = not answers and not is_blank(control, result, kind)
+    return None if empty or unread else answers
 
 
 def region(

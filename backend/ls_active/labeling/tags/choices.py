@@ -9,7 +9,7 @@ from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
-from ls_active.labeling.tags import is_blank, region, values_of
+from ls_active.labeling.tags import names_in, region
 
 MODES = {"single": Kind.SINGLE, "single-radio": Kind.SINGLE, "multiple": Kind.MULTIPLE}
 
@@ -48,16 +48,8 @@ class ChoicesAdapter:
         return tuple(SEPARATOR.join(path) for path in control.paths if nested or len(path) == 1)
 
     def read(self, control: ControlTag, result: Any, layout: Layout | None) -> Answer | None:  # noqa: ARG002
-        """Return the choice of one annotation; two different ones of a single say nothing."""
-        said = list(values_of(control, result, "choices"))
-        known = set(self.classes(control))
-        answers = {choice for value in said for choice in _choices(value["choices"])}
-        if self.kind(control) is Kind.MULTIPLE:
-            # Where one must be chosen, no region at all is another control's annotation.
-            empty = not said and control.has("required")
-            unread = not answers and not is_blank(control, result, "choices")
-            return None if empty or unread or not answers <= known else frozenset(answers)
-        return answers.pop() if len(answers) == 1 and answers <= known else None
+        """Return the choice or choices of one annotation."""
+        return names_in(self, control, result, _choices)
 
     def write(
         self,

@@ -8,7 +8,7 @@ from active_learning.outcomes import Verdict
 from active_learning.types import Answer, Kind
 from ls_active.labeling.label_config import ControlTag, LabelConfig
 from ls_active.labeling.layout import Layout
-from ls_active.labeling.tags import is_blank, region, values_of
+from ls_active.labeling.tags import names_in, region
 
 MAX_PATHS = 1000
 """A head has a row of weights a path; of more, few would ever see a label."""
@@ -47,16 +47,7 @@ class TaxonomyAdapter:
 
     def read(self, control: ControlTag, result: Any, layout: Layout | None) -> Answer | None:  # noqa: ARG002
         """Return the path or paths of one annotation."""
-        said = list(values_of(control, result, "taxonomy"))
-        known = set(self.classes(control))
-        answers = {path for value in said for path in _paths(value["taxonomy"])}
-        if not answers <= known:
-            return None
-        if self.kind(control) is Kind.SINGLE:
-            return answers.pop() if len(answers) == 1 else None
-        empty = not said and control.has("required")
-        unread = not answers and not is_blank(control, result, "taxonomy")
-        return None if empty or unread else frozenset(answers)
+        return names_in(self, control, result, _paths)
 
     def write(
         self,
