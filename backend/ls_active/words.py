@@ -17,6 +17,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     State.FAILING: ("failing, tried again by itself", "bad"),
     State.REFUSED: ("refused: it is another project than the one connected", "bad"),
     State.GONE: ("gone from Label Studio, or hidden from our key", "bad"),
+    State.LEAVING: ("being disconnected", "waits"),
     State.DISCONNECTED: ("disconnected", "off"),
 }
 """What a state is called, and how good it is: busy, waits, good, bad or off."""

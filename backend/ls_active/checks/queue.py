@@ -48,7 +48,7 @@ def connected(case: Case) -> Iterator[Finding]:
             "it is disconnected: nothing is written to it",
             f"`ls-active connect {case.project.id}` takes it up again",
         )
-    elif case.status.state in (State.FAILING, State.REFUSED, State.GONE):
+    elif case.status.state in (State.FAILING, State.REFUSED, State.GONE, State.LEAVING):
         yield trouble("project", f"{case.status.state}: {case.status.detail}", case.status.remedy)
 
 

@@ -25,6 +25,7 @@ class State(StrEnum):
     FAILING = "failing"
     REFUSED = "refused"
     GONE = "gone"
+    LEAVING = "leaving"
     DISCONNECTED = "disconnected"
 
 
