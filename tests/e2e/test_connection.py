@@ -48,6 +48,7 @@ class TestLeaving:
 
 
 class TestNeighbours:
+    @pytest.mark.slow
     def test_two_projects_of_one_backend_stay_apart(self, make_case):
         here, there = make_case(texts=40), make_case(texts=50)
         here.connect(min_interval=0, busy_share=1)
@@ -110,6 +111,7 @@ class TestNeighbours:
 
 
 class TestOptions:
+    @pytest.mark.slow
     def test_bad_ones_keep_the_last_good_and_are_explained(self, make_case):
         case = make_case(texts=40)
         case.connect(min_interval=0, busy_share=1, strategy="entropy")
@@ -133,6 +135,7 @@ class TestOptions:
 
 
 class TestOthersSteering:
+    @pytest.mark.slow
     def test_a_foreign_model_version_is_put_back_once(self, make_case):
         case = make_case(texts=40)
         case.connect(min_interval=0, busy_share=1, min_labels=1000)

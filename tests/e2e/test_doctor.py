@@ -151,6 +151,7 @@ class TestCommands:
 class TestLocalAddressesThatLabelStudioRefuses:
     """Facts 2.1 to 2.3: what people with Label Studio's default settings meet first."""
 
+    @pytest.mark.slow
     def test_it_is_explained_and_polling_is_a_way_out(self, strict, tmp_path):
         with _news_in(strict, tmp_path) as (stack, client, number):
             refused = run(stack, "connect", str(number))

@@ -49,9 +49,8 @@ class TestNobodyHearsTheWebhook:
         assert [task["id"] for task in served] == order[:8]
         assert len(case.wait_learned(WHOLE_AGAIN)) == 12
 
-    @pytest.mark.parametrize(
-        "webhook", ["deleted", pytest.param("pointing nowhere", marks=pytest.mark.slow)]
-    )
+    @pytest.mark.slow
+    @pytest.mark.parametrize("webhook", ["deleted", "pointing nowhere"])
     def test_asking_carries_the_loop_where_no_webhook_comes(self, make_case, stack, webhook):
         case = make_case(texts=60)
         case.connect(min_interval=0, busy_share=1)

@@ -10,8 +10,8 @@ from tests.harness import kinds
 from tests.harness.case import Case
 from tests.harness.kinds import Kind
 
-QUICK = (kinds.image, kinds.ner, kinds.two_controls)
-"""What runs each time: files, spans, and two controls; the others are slow ones."""
+QUICK = (kinds.image, kinds.ner)
+"""What runs each time: files, and spans; the others are slow ones."""
 
 CASES = [
     pytest.param(make, marks=() if make in QUICK else pytest.mark.slow, id=make.__name__)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.harness.case import Case, label_config
 from tests.harness.data import CLASSES, short_texts
 from tests.harness.label_studio import data_manager_action
@@ -63,6 +65,7 @@ class TestAnnotations:
 
 
 class TestTheLabelConfig:
+    @pytest.mark.slow
     def test_a_label_that_is_added_can_be_learned(self, make_case):
         case = make_case(texts=60, label_config=label_config(*CLASSES[:3]))
         case.connect(min_interval=0, busy_share=1)
