@@ -76,7 +76,7 @@ class JobDesk:
         self.settings = settings
         self.store = Store(settings.data_dir)
         self._service = Service(settings)
-        self._verdict = ""
+        self._trouble = ""
         url = settings.redis_url.get_secret_value()
         if not url:
             raise NotConfigured("REDIS_URL is not set; `ls-active serve` brings its own server")
@@ -214,22 +214,22 @@ class JobDesk:
             return bool(self.redis.exists("al:tick"))
 
     def probe(self) -> None:
-        """Note for a minute or two whether our key works, so that /setup need not ask."""
-        verdict = ""
+        """Note for a minute or two whether our key works: /setup need not ask. Log why not."""
+        trouble, away = "", False
         try:
             with connect(self.settings, timeout=3.0, retries=0) as client:
                 client.check()
-        except LabelStudioUnauthorized as error:
-            verdict = str(error)
+        except (LabelStudioUnauthorized, NotConfigured) as error:
+            trouble = str(error)
             drop_setup_token(self.settings)
-        except NotConfigured as error:
-            verdict = str(error)
-        except BackendError:
-            return  # Label Studio is away: that says nothing about the key.
-        if verdict not in ("", self._verdict):
-            logger.warning("no project can be connected: %s", verdict)
-        self._verdict = verdict
-        self.redis.set("al:probe", verdict, ex=150)
+        except BackendError as error:
+            # This says nothing about the key.
+            trouble, away = str(error), True
+        if trouble not in ("", self._trouble):
+            logger.warning("no project can be connected: %s", trouble)
+        self._trouble = trouble
+        if not away:
+            self.redis.set("al:probe", trouble, ex=150)
 
     def active_projects(self) -> list[str]:
         """Return the projects to look after."""

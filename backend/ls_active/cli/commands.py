@@ -164,6 +164,10 @@ def disconnect(text: str) -> None:
     settings = read_settings()
     uid = find_known(Store(settings.data_dir), text)
     what, since = "Disconnecting", time.time()
+    known = Connection.load(Store(settings.data_dir), uid)
+    if known is not None and not known.active and not known.original:
+        terminal.say(f"project {text!r} is disconnected already, and all of it was given back.")
+        return
     with open_desk(settings) as desk:
         job = desk.ask("disconnect", uid)
 

@@ -182,7 +182,9 @@ class Adoption:
         client, original = self._shop.client, self.connection.original
         # First: if this ends halfway, no run takes back what was given.
         self._change(active=False)
-        self._shop.say(State.LEAVING, "not all of it is given back yet", "disconnect it again")
+        self._shop.say(
+            State.LEAVING, "giving back what was there", "if it stays so, disconnect it again"
+        )
         theirs = project.model_version and not self._is_ours(project.model_version)
         version = project.model_version if theirs else original.get("model_version", "")
         self._remove_backend()

@@ -44,7 +44,9 @@ class Bodies:
         RequestTooSlow
             Not all of it came in time.
         """
-        too_large = PayloadTooLarge(f"the body is longer than {limit} bytes (see MAX_BODY_MB)")
+        too_large = PayloadTooLarge(
+            f"the body is longer than {limit // 2**20} MiB: MAX_BODY_MB, or 16 for a webhook"
+        )
         told = request.headers.get("content-length", "")
         if told.isdecimal() and (len(told) > 18 or int(told) > limit):
             raise too_large

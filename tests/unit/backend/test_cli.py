@@ -125,6 +125,20 @@ class TestDisconnecting:
         assert (code, "is disconnected" in out) == ((1, False) if failure else (0, True))
         assert failure in err
 
+    @pytest.mark.parametrize("original", [{}, {"sampling": "Sequential sampling"}])
+    def test_is_said_to_be_over_where_all_was_given_back(self, run, store, monkeypatch, original):
+        Connection(UID, active=False, original=original).save(store)
+        asked = []
+        desk = SimpleNamespace(store=store, ask=lambda *words: asked.append(words) or "a job")
+        monkeypatch.setattr(commands, "open_desk", lambda _: nullcontext(desk))
+        monkeypatch.setattr(
+            commands, "wait_for", lambda *_, **__: ProjectStatus(UID, state=State.DISCONNECTED)
+        )
+        out = run("disconnect", "News")[1]
+        assert ("disconnected already" in out, asked) == (
+            (False, [("disconnect", UID)]) if original else (True, [])
+        )
+
 
 class TestServe:
     @pytest.fixture(autouse=True)

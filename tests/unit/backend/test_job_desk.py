@@ -25,6 +25,7 @@ from ls_active.records.project import Connection
 from ls_active.schemas import SetupRequest, WebhookEvent
 from tests.harness.rig import OWN_URL, settings_in
 from tests.harness.simulated_project import CONFIG, CREATED, UID
+from tests.harness.stack import free_port
 
 
 @pytest.fixture
@@ -169,6 +170,15 @@ class TestSetup:
         with pytest.raises(NoWorkingKey, match="the key is wrong"):
             desk.setup(setup(), OWN_URL)
         desk.redis.delete("al:probe")
+        assert desk.setup(setup(), OWN_URL) == "al-0"
+
+    def test_with_nobody_at_the_address_is_noted_and_the_log_tells(self, make_desk, caplog):
+        desk = make_desk(label_studio_url=f"http://127.0.0.1:{free_port()}")
+        desk.redis.flushall()
+        for _ in range(3):
+            desk.probe()
+        assert caplog.text.count("no project can be connected: ") == 1
+        assert "Connection refused" in caplog.text
         assert desk.setup(setup(), OWN_URL) == "al-0"
 
     def test_is_answered_without_redis(self, no_redis, caplog):
